@@ -1,0 +1,63 @@
+"""What is a projection?  One read model as a value: its tables, how a batch moves it, and how it forgets a learner.
+
+``apply`` runs inside the recorder's transaction: it loads what the batch touches, calls the pure fold in ``models``
+and writes one row a key with the keys sorted (equal lock order in every worker).  A row that only one learner owns is
+written absolutely; a row that several workers share (an item, an hour) is added to in SQL, after all others.
+Table names are never qualified: a rebuild runs the same statements against a schema of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, LiteralString
+
+from models.columns import Interactions
+from projections.stores.postgres import Connection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxRecord:
+    """A Kafka record to be produced after the commit, at least once."""
+
+    topic: str
+    key: bytes
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+    partition: int | None = None
+    learner_key: int | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Effects:
+    """What one transaction does besides its own tables; collected by the projections, carried out by the recorder."""
+
+    applied_seq: int
+    """Global sequence of the transaction, written to each touched row as its version."""
+    replaying: bool = False
+    """True in a rebuild: nothing may leave the database (no outbox, no Redis)."""
+    outbox: list[OutboxRecord] = field(default_factory=list)
+    mirror: dict[str, Any] = field(default_factory=dict)
+    """Absolute values for Redis, by projection name; written after the commit by the projection's ``mirror``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Projection:
+    """One read model, as data."""
+
+    name: str
+    """Metric label and command line argument."""
+    question: str
+    """The question that its rows answer, for the table dictionary."""
+    tables: tuple[str, ...]
+    """Every table it owns; ``rebuild`` copies their structure."""
+    apply: Callable[[Connection, Interactions, Effects], None]
+    """Folds one batch into the tables, inside the caller's transaction."""
+    forget: tuple[LiteralString, ...]
+    """Statements that erase a learner, with the parameter ``%(learner_key)s``; empty when rows name no learner."""
+    shared: bool = False
+    """Its rows are written by several workers: applied after the learner-owned ones to hold their locks shortest."""
+    mirror: Callable[[Any, Any], None] | None = None
+    """``mirror(redis_pipeline, Effects.mirror[name])``: queues absolute, versioned writes."""
+    compare: LiteralString = ""
+    """A SELECT whose sorted rows a rebuild compares between its version and the live one (empty: all columns)."""

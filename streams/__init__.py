@@ -1,0 +1,1 @@
+"""What moves it: the Faust application, the batch transport, the worker and the outbox relay."""
