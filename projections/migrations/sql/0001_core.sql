@@ -164,11 +164,12 @@ CREATE INDEX command_result_learner ON command_result (learner_key);
 CREATE INDEX command_result_created ON command_result USING brin (created_at);
 
 -- ln(e^a + e^b) without overflow, -Infinity being the empty sum.  The same formula as models.decay.log_add.
+-- Not STRICT: a strict function around CASE is never inlined, which costs 3.3 us a call instead of 0.2.
 CREATE FUNCTION log_add(a double precision, b double precision) RETURNS double precision
-LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN a = '-Infinity' THEN b
             WHEN b = '-Infinity' THEN a
-            WHEN abs(a - b) > 745 THEN greatest(a, b)
+            WHEN abs(a - b) > 700 THEN greatest(a, b)
             ELSE greatest(a, b) + ln(1 + exp(-abs(a - b))) END;
 
 CREATE SCHEMA reporting;
