@@ -4,13 +4,13 @@ Any bytes give one of the two and never an exception (a law test feeds arbitrary
 one C call and a handful of comparisons; all reasoning about errors happens after the decoder has refused.
 
 Beyond the schema (documented exceptions of the JSON Schema files): at most 256 KB a record; UTF-8 throughout, also in
-ignored fields; no U+0000 in text; feedback at most 16 KB in bytes; context at most 8 levels deep; a time zone must
-exist; a time must exist in the calendar and not lie before 1990. Duplicate member names: the last one counts.
+ignored fields; no U+0000 in text; feedback and description at most 16 KB in bytes; context at most 8 levels deep; a time zone
+must exist; a time must exist in the calendar and not lie before 1990; a whole number is written without a point or
+exponent. Duplicate member names: the last one counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from typing import Any, Generic, TypeVar
 from zoneinfo import available_timezones
@@ -18,13 +18,24 @@ from zoneinfo import available_timezones
 import msgspec
 from msgspec import inspect
 
-from schemas.event_time import EARLIEST, EARLIEST_MS
+from schemas.catalogue import ContentSet
+from schemas.commands import Command
+from schemas.event_time import EARLIEST, EARLIEST_MS, is_too_early
 from schemas.fields import MAX_CONTEXT_DEPTH, MAX_RECORD_BYTES, MAX_TEXT_BYTES
+from schemas.impressions import ImpressionServed
 from schemas.interactions import Interaction
 from schemas.invalid import Invalid, Reason
-from schemas.refusal import NULL_VALUE, refusal, refused, too_early, unknown_time_zone
+from schemas.refusal import NULL_VALUE, pointer_of, refusal, too_early, unknown_time_zone
 
-__all__ = ["Invalid", "JsonDecoder", "Reason", "decode_interaction"]
+__all__ = [
+    "Invalid",
+    "JsonDecoder",
+    "Reason",
+    "decode_command",
+    "decode_content",
+    "decode_impression",
+    "decode_interaction",
+]
 
 T = TypeVar("T")
 
@@ -68,19 +79,23 @@ def decode_interaction(value: bytes | None) -> Interaction | Invalid:
 
 def _text_refusal(interaction: Interaction, value: bytes) -> Invalid | None:
     """Return the rule on texts that an interaction breaks and that its schema cannot state, if any."""
-    if b"\\u0000" in value:
-        unstorable = first_nul(interaction)
-        if unstorable is not None:
-            return unstorable
-    feedback = interaction.feedback
-    if feedback is not None and len(feedback) > MAX_TEXT_BYTES // 4 and len(feedback.encode()) > MAX_TEXT_BYTES:
-        detail = f"`feedback` must be at most {MAX_TEXT_BYTES} bytes of UTF-8."
-        return Invalid(Reason.OUT_OF_RANGE, "/feedback", detail)
     context = interaction.context
     if context is not None and is_deeper_than(context, MAX_CONTEXT_DEPTH):
         detail = f"`context` must be at most {MAX_CONTEXT_DEPTH} levels deep."
         return Invalid(Reason.TOO_DEEP, "/context", detail)
-    return None
+    feedback = interaction.feedback
+    if feedback is not None and is_too_long(feedback):
+        return _too_long("feedback")
+    return text_with_nul(interaction) if b"\\u0000" in value else None
+
+
+def is_too_long(text: str) -> bool:
+    """Return whether `text` has more than MAX_TEXT_BYTES bytes of UTF-8 (a character has at most four)."""
+    return len(text) > MAX_TEXT_BYTES // 4 and len(text.encode()) > MAX_TEXT_BYTES
+
+
+def _too_long(field: str) -> Invalid:
+    return Invalid(Reason.OUT_OF_RANGE, f"/{field}", f"`{field}` must be at most {MAX_TEXT_BYTES} bytes of UTF-8.")
 
 
 def is_deeper_than(value: object, levels: int) -> bool:
@@ -98,36 +113,30 @@ def is_deeper_than(value: object, levels: int) -> bool:
     return True
 
 
-def first_nul(message: object) -> Invalid | None:
-    """Return the refusal of the first text in `message` that holds U+0000, which Postgres cannot store."""
+def text_with_nul(message: object) -> Invalid | None:
+    """Return the refusal of a text in `message` that holds U+0000, which Postgres cannot store, if any does."""
     waiting: list[tuple[tuple[str | int, ...], Any]] = [((), msgspec.to_builtins(message))]
     while waiting:
         path, value = waiting.pop()
+        if isinstance(value, str) and "\0" in value:
+            detail = "Text must not hold the character U+0000."
+            return Invalid(Reason.UNSTORABLE_TEXT, pointer_of(path), detail)
+        # Names within `context` are the sender's own: a pointer does not repeat them.
+        own = path == ("context",)
         if isinstance(value, dict):
-            if any("\0" in name for name in value):
-                return _unstorable(path)
-            waiting.extend(((*path, name), inner) for name, inner in value.items())
-        elif isinstance(value, list):
-            waiting.extend(((*path, index), inner) for index, inner in enumerate(value))
-        elif isinstance(value, str) and "\0" in value:
-            return _unstorable(path)
+            waiting.extend((path, name) for name in value)
+            waiting.extend((path if own else (*path, name), inner) for name, inner in value.items())
+        elif isinstance(value, list | tuple):
+            waiting.extend((path if own else (*path, index), inner) for index, inner in enumerate(value))
     return None
 
 
-def _unstorable(path: tuple[str | int, ...]) -> Invalid:
-    return refused(_INTERACTION_INFO, Reason.UNSTORABLE_TEXT, path, "Text must not hold the character U+0000.")
-
-
 class JsonDecoder(Generic[T]):
-    """Decodes one message type (a Struct, or a tagged union of them) from JSON bytes.
+    """Decodes one message type (a Struct, or a tagged union of them) from JSON bytes. Safe to share."""
 
-    `check` returns the first rule that the schema cannot state and the message breaks, or None. Safe to share.
-    """
-
-    def __init__(self, message: Any, check: Callable[[T], Invalid | None] | None = None) -> None:
+    def __init__(self, message: Any) -> None:
         self._info = inspect.type_info(message)
         self._decoder: msgspec.json.Decoder[T] = msgspec.json.Decoder(message)
-        self._check = check
 
     def decode(self, value: bytes | None) -> T | Invalid:
         """Return the message in `value`, or why there is none."""
@@ -141,8 +150,39 @@ class JsonDecoder(Generic[T]):
                 value.decode()
         except Exception as error:  # noqa: BLE001 - told apart in `refusal`, which raises again what it does not know
             return refusal(error, value, self._info)
-        if b"\\u0000" in value:
-            unstorable = first_nul(message)
-            if unstorable is not None:
-                return unstorable
-        return (self._check(message) if self._check else None) or message
+        return _broken_rule(message, value) or message
+
+
+def _broken_rule(message: object, value: bytes) -> Invalid | None:
+    """Return the rule that a message of any type breaks and that its schema cannot state, if any."""
+    for attribute, field in (("issued_at", "issuedAt"), ("served_at", "servedAt")):
+        time = getattr(message, attribute, None)
+        if time is not None and is_too_early(time):
+            return too_early(field)
+    zone = getattr(message, "timezone", None)
+    if zone is not None and zone not in time_zone_names():
+        return unknown_time_zone("timezone")
+    description = getattr(message, "description", None)
+    if description is not None and is_too_long(description):
+        return _too_long("description")
+    return text_with_nul(message) if b"\\u0000" in value else None
+
+
+_COMMAND: JsonDecoder[Command] = JsonDecoder(Command)
+_CONTENT: JsonDecoder[ContentSet] = JsonDecoder(ContentSet)
+_IMPRESSION: JsonDecoder[ImpressionServed] = JsonDecoder(ImpressionServed)
+
+
+def decode_command(value: bytes | None) -> Command | Invalid:
+    """Return the command in a record's value, or why there is none."""
+    return _COMMAND.decode(value)
+
+
+def decode_content(value: bytes) -> ContentSet | Invalid:
+    """Return the content in a record's value, or why there is none. (No value at all means withdrawn: the caller's.)"""
+    return _CONTENT.decode(value)
+
+
+def decode_impression(value: bytes | None) -> ImpressionServed | Invalid:
+    """Return the served list in a record's value, or why there is none."""
+    return _IMPRESSION.decode(value)

@@ -10,6 +10,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from schemas.fields import END_OF_TEXT
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 #: Nothing in a learning platform happened earlier: an older time is a clock that was never set (1970) or seconds
@@ -21,8 +23,8 @@ LATEST_MS = 253_402_300_799_999
 
 #: What RFC 3339 allows and the decoder takes; the calendar itself (30 February) is checked by the decoder only.
 RFC3339_PATTERN = (
-    r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])[Tt ]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?"
-    r"([Zz]|[+-]([01]\d|2[0-3]):?[0-5]\d)$"
+    r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]+)?"
+    r"([Zz]|[+-]([01][0-9]|2[0-3]):?[0-5][0-9])" + END_OF_TEXT
 )
 
 #: A time on the wire. Either spelling decodes without a parse in Python.

@@ -48,7 +48,7 @@ def _at(node: inspect.Type, path: Sequence[str | int]) -> inspect.Type | None:
             if step == branch.tag_field:
                 return inspect.LiteralType(_tags(node))
             inner = next((field.type for field in branch.fields if field.encode_name == step), None)
-        elif isinstance(branch, inspect.ListType) and isinstance(step, int):
+        elif isinstance(branch, inspect.ListType | inspect.VarTupleType) and isinstance(step, int):
             inner = branch.item_type
         found = None if inner is None else _at(inner, rest)
         if found is not None:
@@ -79,7 +79,7 @@ def _branch_words(node: inspect.Type) -> str:
     if isinstance(node, inspect.StrType):
         form = " of its documented form" if node.pattern else ""
         return "text" + form + _size(node.min_length, node.max_length, "characters")
-    if isinstance(node, inspect.ListType):
+    if isinstance(node, inspect.ListType | inspect.VarTupleType):
         return "a list" + _size(node.min_length, node.max_length, "entries") + ", each " + _words(node.item_type)
     if isinstance(node, inspect.DictType):
         key = _bare(node.key_type)

@@ -18,7 +18,9 @@ MAX_TEXT_BYTES = 16 * 1024
 MAX_ID_LENGTH = 128
 MAX_CONTEXT_DEPTH = 8
 
-NO_NUL = {"pattern": "^[^\\u0000]*$"}
+#: In Python `$` also matches before a last newline; in ECMA 262 (JSON Schema) it does not. This means the end in both.
+END_OF_TEXT = r"$(?!\n)"
+NO_NUL = {"pattern": "^[^\\u0000]*" + END_OF_TEXT}
 
 #: Any identifier that a platform gives: opaque, compared as is.
 Identifier = Annotated[str, Meta(min_length=1, max_length=MAX_ID_LENGTH, extra_json_schema=NO_NUL)]
@@ -39,7 +41,7 @@ Seconds = Annotated[float, Meta(ge=0.0, le=315_360_000.0)]
 #: A name of the IANA time zone database; the decoder refuses a name that the database does not have.
 TimeZoneName = Annotated[str, Meta(min_length=1, max_length=64, extra_json_schema=NO_NUL)]
 #: A BCP 47 language tag, such as `en` or `pt-BR`.
-LanguageTag = Annotated[str, Meta(max_length=35, pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")]
+LanguageTag = Annotated[str, Meta(max_length=35, pattern=rf"^[A-Za-z]{{2,8}}(-[A-Za-z0-9]{{1,8}})*{END_OF_TEXT}")]
 #: The version of the message's meaning. Fields are only ever added; a changed meaning is a new version.
 SchemaVersion = Annotated[
     int, Meta(ge=1, le=1, description="Version of this message's meaning; 1 is the only one so far.")

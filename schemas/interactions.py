@@ -50,7 +50,7 @@ TYPE_OF_CODE: tuple[InteractionType, ...] = tuple(InteractionType)
 
 # gc=False: an interaction cannot be part of a reference cycle, and a poll of 5,000 of them should not be
 # walked by the garbage collector.
-class Interaction(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
+class Interaction(Struct, frozen=True, kw_only=True, rename="camel", gc=False, omit_defaults=True):
     """One thing that one learner did with one piece of content."""
 
     user_id: Annotated[

@@ -1,0 +1,59 @@
+"""What does the API answer when asked what to show? The items of recommendation and trending lists.
+
+Both lists are bare JSON arrays; how new they are stands in the headers (`X-As-Of`, `X-Data-Age-Ms`, `X-Position`).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from schemas.read_models import Count, Duration, Moment, Share
+
+
+class RecommendationType(StrEnum):
+    """By which way of thinking an item was recommended."""
+
+    CONTENT_BASED = "content_based"
+    COLLABORATIVE = "collaborative"
+    TRENDING = "trending"
+    SEQUENTIAL = "sequential"
+    HYBRID = "hybrid"
+
+
+class Recommendation(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
+    """One recommended piece of content."""
+
+    type: Annotated[RecommendationType, Meta(description="How it was found.", examples=["content_based"])]
+    content_id: Annotated[str, Meta(description="The content.", examples=["algebra-3"])]
+    content_type: Annotated[str, Meta(description="Kind of content.", examples=["video"])]
+    title: Annotated[str, Meta(description="Title for people.", examples=["Linear equations"])]
+    relevance_score: Annotated[Share, Meta(description="How relevant it is, 0 to 1.", examples=[0.83])]
+    confidence_score: Annotated[Share, Meta(description="How sure that is, 0 to 1.", examples=[0.6])]
+    reason: Annotated[
+        str, Meta(description="Why, from the score's largest terms.", examples=["Because you like algebra."])
+    ]
+    recommendation_id: Annotated[
+        str, Meta(description="Id of this recommendation, to be sent with what it leads to.", examples=["rec-5"])
+    ]
+    terms: Annotated[
+        dict[str, float], Meta(description="Source to contribution.", examples=[{"topics": 0.5, "trending": 0.33}])
+    ]
+    rank: Annotated[Annotated[int, Meta(ge=1)], Meta(description="Place in the list, from 1.", examples=[1])]
+    generated_at: Annotated[Moment, Meta(description="When the list was made.", examples=["2024-05-01T12:34:56Z"])]
+
+
+class TrendingItem(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
+    """One piece of content that many learners use now."""
+
+    content_id: Annotated[str, Meta(description="The content.", examples=["algebra-3"])]
+    content_type: Annotated[str, Meta(description="Kind of content.", examples=["video"])]
+    title: Annotated[
+        str | None, Meta(description="Title for people; null until the catalogue knows it.", examples=["Equations"])
+    ]
+    score: Annotated[Duration, Meta(description="Weighted interactions, each halved every half-life.", examples=[57.3])]
+    rank: Annotated[Annotated[int, Meta(ge=1)], Meta(description="Place in the list, from 1.", examples=[1])]
+    half_life_seconds: Annotated[Duration, Meta(description="The half-life [s].", examples=[86400])]
+    interactions: Annotated[Count | None, Meta(description="Interactions ever, not decayed.", examples=[812])] = None

@@ -1,0 +1,158 @@
+"""What is announced to other systems? CloudEvents 1.0 of the topics `achievements`, `milestones` and
+`recommendation-updates`.
+
+Structured content mode: the record's value is the envelope as JSON, its header `content-type` is CONTENT_TYPE. Records
+come at least once; `id` is made from what happened, so that a repeated one has the id of the first and a consumer
+that remembers ids sees each announcement once.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+from uuid import UUID, uuid5
+
+import msgspec
+from msgspec import Meta, Struct
+
+from schemas.fields import Identifier, Line
+
+CONTENT_TYPE = "application/cloudevents+json; charset=UTF-8"
+SOURCE = "/personalize/worker"
+_NAMESPACE = UUID("5a1f4b0e-6d0c-5c58-9b5e-0c6a5d1f7f21")
+
+Moment = Annotated[datetime, Meta(tz=True)]
+
+
+class MilestoneKind(StrEnum):
+    """What kind of milestone was reached."""
+
+    PATH_PROGRESS = "PATH_PROGRESS"
+    MODULE_COMPLETED = "MODULE_COMPLETED"
+    STREAK = "STREAK"
+
+
+class UnlockedAchievement(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
+    """The achievement that a learner unlocked."""
+
+    user_id: Annotated[Identifier, Meta(description="The learner.", examples=["u-17"])]
+    achievement_id: Annotated[Identifier, Meta(description="The achievement, by its rule's id.", examples=["first-10"])]
+    title: Annotated[Line, Meta(description="Title for people.", examples=["First ten"])]
+    tier: Annotated[Annotated[int, Meta(ge=1)], Meta(description="Tier within the rule, from 1.", examples=[1])]
+    unlocked_at: Annotated[Moment, Meta(description="Event time that unlocked it.", examples=["2024-05-01T12:34:56Z"])]
+
+
+class ReachedMilestone(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
+    """The milestone that a learner reached."""
+
+    user_id: Annotated[Identifier, Meta(description="The learner.", examples=["u-17"])]
+    kind: Annotated[MilestoneKind, Meta(description="What kind of milestone.", examples=["PATH_PROGRESS"])]
+    reached_at: Annotated[Moment, Meta(description="Event time that reached it.", examples=["2024-05-01T12:34:56Z"])]
+    path_id: Annotated[Identifier | None, Meta(description="The path, unless it is a streak.", examples=["path-2"])] = (
+        None
+    )
+    module_id: Annotated[
+        Identifier | None, Meta(description="The module that was completed.", examples=["module-1"])
+    ] = None
+    percent: Annotated[
+        Annotated[int, Meta(ge=1, le=100)] | None,
+        Meta(description="Progress of the path [%]: 25, 50, 75 or 100.", examples=[50]),
+    ] = None
+    days: Annotated[
+        Annotated[int, Meta(ge=1)] | None, Meta(description="Length of the streak [local days].", examples=[7])
+    ] = None
+
+
+class ChangedRecommendations(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
+    """Whose list of recommendations changed."""
+
+    user_id: Annotated[Identifier, Meta(description="The learner.", examples=["u-17"])]
+    version: Annotated[
+        Annotated[int, Meta(ge=0)], Meta(description="Version of the list; a larger one is newer.", examples=[42])
+    ]
+    generated_at: Annotated[Moment, Meta(description="When the list was made.", examples=["2024-05-01T12:34:56Z"])]
+
+
+class _Envelope(Struct, frozen=True, kw_only=True, gc=False):
+    """The CloudEvents attributes that all announcements share."""
+
+    id: Annotated[str, Meta(min_length=1, description="Stable id: equal for a repeated announcement.")]
+    subject: Annotated[str, Meta(min_length=1, description="What the announcement is about, within its source.")]
+    time: Annotated[Moment, Meta(description="Event time of the fact.", examples=["2024-05-01T12:34:56Z"])]
+    partitionkey: Annotated[Identifier, Meta(description="The record key: the learner's userId.", examples=["u-17"])]
+    source: Annotated[str, Meta(min_length=1, description="Who announces it.")] = SOURCE
+    specversion: Annotated[Literal["1.0"], Meta(description="Version of CloudEvents.")] = "1.0"
+    datacontenttype: Annotated[Literal["application/json"], Meta(description="Media type of `data`.")] = (
+        "application/json"
+    )
+
+
+class AchievementUnlocked(
+    _Envelope, frozen=True, kw_only=True, tag_field="type", tag="personalize.achievement.unlocked.v1"
+):
+    """An achievement was unlocked; on the topic `achievements`."""
+
+    data: Annotated[UnlockedAchievement, Meta(description="The achievement.")]
+
+
+class MilestoneReached(_Envelope, frozen=True, kw_only=True, tag_field="type", tag="personalize.milestone.reached.v1"):
+    """A milestone was reached; on the topic `milestones`."""
+
+    data: Annotated[ReachedMilestone, Meta(description="The milestone.")]
+
+
+class RecommendationsUpdated(
+    _Envelope, frozen=True, kw_only=True, tag_field="type", tag="personalize.recommendations.updated.v1"
+):
+    """A learner's recommendations changed; on the topic `recommendation-updates`."""
+
+    data: Annotated[ChangedRecommendations, Meta(description="Whose list, and its version.")]
+
+
+Notification = AchievementUnlocked | MilestoneReached | RecommendationsUpdated
+
+
+def stable_id(*what: str | int | None) -> str:
+    """Return the UUID (version 5) of what happened: equal parts give the equal id, in every process and every run."""
+    return str(uuid5(_NAMESPACE, msgspec.json.encode(what).decode()))
+
+
+def achievement_unlocked(data: UnlockedAchievement) -> AchievementUnlocked:
+    """Return the announcement of an unlocked achievement; a tier of a learner's achievement has one id for good."""
+    return AchievementUnlocked(
+        id=stable_id("achievement", data.user_id, data.achievement_id, data.tier),
+        subject=f"achievements/{data.achievement_id}",
+        time=data.unlocked_at,
+        partitionkey=data.user_id,
+        data=data,
+    )
+
+
+def milestone_reached(data: ReachedMilestone) -> MilestoneReached:
+    """Return the announcement of a milestone.
+
+    A path's percentage and a module's completion have one id for good. A streak's length can be reached again after
+    a break, so its id holds the day (UTC) on which it was.
+    """
+    again = data.reached_at.astimezone(UTC).date().isoformat() if data.kind is MilestoneKind.STREAK else None
+    return MilestoneReached(
+        id=stable_id(
+            "milestone", data.user_id, data.kind.value, data.path_id, data.module_id, data.percent, data.days, again
+        ),
+        subject=f"milestones/{data.kind.value}",
+        time=data.reached_at,
+        partitionkey=data.user_id,
+        data=data,
+    )
+
+
+def recommendations_updated(data: ChangedRecommendations) -> RecommendationsUpdated:
+    """Return the announcement of a changed list; a learner's list version has one id."""
+    return RecommendationsUpdated(
+        id=stable_id("recommendations", data.user_id, data.version),
+        subject=f"recommendations/{data.version}",
+        time=data.generated_at,
+        partitionkey=data.user_id,
+        data=data,
+    )

@@ -1,0 +1,64 @@
+"""Which rules may a learner set for their own recommendations? Told apart by the member `kind`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from schemas.fields import ContentType, Identifier, Label
+
+ContentId = Annotated[Identifier, Meta(description="The content that the rule is about.", examples=["algebra-3"])]
+
+
+class Hide(
+    Struct, frozen=True, kw_only=True, rename="camel", gc=False, omit_defaults=True, tag_field="kind", tag="hide"
+):
+    """Never recommend this content."""
+
+    content_id: ContentId
+
+
+class Pin(Struct, frozen=True, kw_only=True, rename="camel", gc=False, omit_defaults=True, tag_field="kind", tag="pin"):
+    """Always show this content first."""
+
+    content_id: ContentId
+
+
+class NeverShowTopic(
+    Struct,
+    frozen=True,
+    kw_only=True,
+    rename="camel",
+    gc=False,
+    omit_defaults=True,
+    tag_field="kind",
+    tag="neverShowTopic",
+):
+    """Never recommend content of this topic."""
+
+    topic: Annotated[Label, Meta(description="The topic, 1 to 128 characters.", examples=["calculus"])]
+
+
+class NeverShowContentType(
+    Struct,
+    frozen=True,
+    kw_only=True,
+    rename="camel",
+    gc=False,
+    omit_defaults=True,
+    tag_field="kind",
+    tag="neverShowContentType",
+):
+    """Never recommend content of this kind."""
+
+    content_type: Annotated[ContentType, Meta(description="The kind, 1 to 64 characters.", examples=["video"])]
+
+
+class OptOut(
+    Struct, frozen=True, kw_only=True, rename="camel", gc=False, omit_defaults=True, tag_field="kind", tag="optOut"
+):
+    """Do not personalise: show what anyone would be shown."""
+
+
+Override = Hide | Pin | NeverShowTopic | NeverShowContentType | OptOut
