@@ -1,0 +1,286 @@
+"""Which settings is this process running with, and where did each value come from?
+
+The only reader of the process environment.  `Settings.load()` is called once, at the top of a command, and the value is
+passed down.  Precedence: environment, then a `.env` file in the working directory, then the default.
+"""
+
+# ruff: noqa: RUF009 - `_setting` returns a dataclass field, which holds no state
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final, Self
+
+from personalize.errors import SettingsError
+
+STACKS: Final = ("embedded", "testcontainers", "external")
+LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+MASK: Final = "********"
+
+Parser = Callable[[str], Any]
+
+
+def _integer(low: int, high: int) -> Parser:
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise ValueError(f"a whole number from {low} to {high}") from None
+        if not low <= value <= high:
+            raise ValueError(f"a whole number from {low} to {high}")
+        return value
+
+    return parse
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError("a number above 0 and at most 1") from None
+    if not 0 < value <= 1:
+        raise ValueError("a number above 0 and at most 1")
+    return value
+
+
+def _choice(options: tuple[str, ...], normal: Callable[[str], str]) -> Parser:
+    def parse(text: str) -> str:
+        if normal(text) not in options:
+            raise ValueError("one of " + ", ".join(options))
+        return normal(text)
+
+    return parse
+
+
+def _postgres_url(text: str) -> str:
+    if not text.startswith(("postgresql://", "postgres://")):
+        raise ValueError("a URL such as postgresql://user:password@host:5432/database")
+    return text
+
+
+def _bootstrap(text: str) -> str:
+    for server in text.split(","):
+        host, _, port = server.strip().rpartition(":")
+        if not host or not port.isdigit() or not 0 < int(port) < 65536:
+            raise ValueError("host:port, several separated by commas, for example 127.0.0.1:9092")
+    return ",".join(server.strip() for server in text.split(","))
+
+
+def _secret(text: str) -> str:
+    if len(text) < 16:
+        raise ValueError("at least 16 characters, for example the output of `openssl rand -hex 32`")
+    return text
+
+
+def _setting(variable: str, doc: str, parse: Parser, default: Any = None, *, secret: bool = False) -> Any:
+    """One field: its variable, what it means, how it is read, and what it is when nobody says."""
+    return field(default=default, metadata={"variable": variable, "doc": doc, "parse": parse, "secret": secret})
+
+
+_PORT = _integer(1, 65535)
+_PORT_OR_FREE = _integer(0, 65535)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every knob of the product; model constants are not here, because a fold must replay identically."""
+
+    stack: str = _setting(
+        "STACK",
+        "Where the servers come from: embedded (started by `personalize up`), testcontainers (Docker, tests only) or"
+        " external (by the URLs below). Unset means external when DATABASE_URL and KAFKA_BOOTSTRAP_SERVERS are both"
+        " set, else embedded.",
+        _choice(STACKS, str.lower),
+        "embedded",
+    )
+    database_url: str | None = _setting(
+        "DATABASE_URL", "Postgres 15 or newer, for STACK=external.", _postgres_url, secret=True
+    )
+    kafka_bootstrap_servers: str | None = _setting(
+        "KAFKA_BOOTSTRAP_SERVERS", "Kafka brokers as host:port, comma-separated, for STACK=external.", _bootstrap
+    )
+    redis_host: str = _setting("REDIS_HOST", "Redis host, for STACK=external.", str, "127.0.0.1")
+    redis_port: int = _setting("REDIS_PORT", "Redis port, for STACK=external.", _PORT, 6379)
+    redis_password: str | None = _setting("REDIS_PASSWORD", "Redis password, for STACK=external.", str, secret=True)
+    host: str = _setting(
+        "HOST", "Address the API listens on; stays on loopback until API keys exist.", str, "127.0.0.1"
+    )
+    port: int = _setting("PORT", "Port of the API.", _PORT, 3009)
+    home: Path = _setting(
+        "PERSONALIZE_HOME", "Folder of the embedded servers: data, logs, passwords.", Path, Path(".personalize")
+    )
+    data: Path = _setting(
+        "PERSONALIZE_DATA", "Folder with the measuring data sets (OULAD and others).", Path, Path("../shared/data")
+    )
+    cache: Path | None = _setting(
+        "PERSONALIZE_CACHE",
+        "Folder of downloaded Kafka jars, shared by all checkouts; unset: $XDG_CACHE_HOME/personalize, else"
+        " ~/.cache/personalize.",
+        Path,
+    )
+    maven_repository: str | None = _setting(
+        "PERSONALIZE_MAVEN_REPO", "Mirror to fetch the Kafka jars from, instead of jgo's default repository.", str
+    )
+    postgres_user: str | None = _setting(
+        "PERSONALIZE_POSTGRES_USER",
+        "System user the embedded Postgres runs as when started by root; unset: postgres if it exists, else nobody.",
+        str,
+    )
+    postgres_port: int = _setting("POSTGRES_PORT", "Port of the embedded Postgres; 0: a free one.", _PORT_OR_FREE, 0)
+    kafka_port: int = _setting("KAFKA_PORT", "Port of the embedded Kafka; 0: a free one.", _PORT_OR_FREE, 0)
+    embedded_redis_port: int = _setting(
+        "EMBEDDED_REDIS_PORT", "Port of the embedded Redis; 0: a free one.", _PORT_OR_FREE, 0
+    )
+    worker_instance_id: str | None = _setting(
+        "WORKER_INSTANCE_ID",
+        "Stable name of this worker within its consumer group; unset: worker-0. Two live workers must differ.",
+        str,
+    )
+    max_poll_records: int = _setting(
+        "MAX_POLL_RECORDS", "Most records one transaction takes.", _integer(1, 1_000_000), 20_000
+    )
+    dead_letter_max_share: float = _setting(
+        "DEAD_LETTER_MAX_SHARE", "Share of undecodable records above which the worker stops (exit 78).", _share, 0.05
+    )
+    dead_letter_min_count: int = _setting(
+        "DEAD_LETTER_MIN_COUNT",
+        "Records looked at before that share counts.",
+        _integer(1, 1_000_000_000),
+        1_000,
+    )
+    dedupe_days: int = _setting(
+        "DEDUPE_DAYS", "Days of record time within which a repeated eventId is recognised.", _integer(1, 90), 7
+    )
+    list_tick_ms: int = _setting(
+        "LIST_TICK_MS", "Least time between two rewrites of one learner's lists [ms].", _integer(10, 60_000), 250
+    )
+    metrics_port: int = _setting(
+        "METRICS_PORT", "Port of the worker's /metrics; 0: a free one, printed at start.", _PORT_OR_FREE, 0
+    )
+    token_secret: str | None = _setting(
+        "TOKEN_SECRET",
+        "Signs consistency tokens, keys the hash of ids in logs; unset: generated in PERSONALIZE_HOME. Several"
+        " machines must share one.",
+        _secret,
+        secret=True,
+    )
+    log_level: str = _setting("LOG_LEVEL", "DEBUG, INFO, WARNING or ERROR.", _choice(LOG_LEVELS, str.upper), "INFO")
+    sources: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str], dotenv: Mapping[str, str] | None = None) -> Self:
+        """Reads every field.
+
+        An empty value counts as unset.
+
+        Raises:
+            SettingsError: naming the variable, what it may be, and where the bad value stands.
+        """
+        values: dict[str, Any] = {}
+        sources: dict[str, str] = {}
+        for item in fields(cls):
+            variable = item.metadata.get("variable")
+            if variable is None:
+                continue
+            sources[item.name] = "default"
+            for source, mapping in (("environment", environ), (".env", dotenv or {})):
+                text = mapping.get(variable, "").strip()
+                if text:
+                    values[item.name] = _parsed(variable, text, item.metadata["parse"], source, item.metadata["secret"])
+                    sources[item.name] = source
+                    break
+        if "cache" not in values and environ.get("XDG_CACHE_HOME"):
+            values["cache"], sources["cache"] = Path(environ["XDG_CACHE_HOME"]) / "personalize", "XDG_CACHE_HOME"
+        _choose_stack(values, sources)
+        return cls(**values, sources=sources)
+
+    @classmethod
+    def load(cls) -> Self:
+        """The settings of this process: its environment over `.env` in the working directory."""
+        environ = os.environ  # noqa: TID251  this is the one place that reads it
+        return cls.from_env(environ, read_dotenv(Path(".env")))
+
+
+def _parsed(variable: str, text: str, parse: Parser, source: str, secret: bool) -> Any:
+    try:
+        return parse(text)
+    except ValueError as error:
+        shown = MASK if secret else repr(text)
+        raise SettingsError(
+            f"{variable}={shown} (from {source}) cannot be used.", f"set {variable} to {error}, or unset it."
+        ) from None
+
+
+def _choose_stack(values: dict[str, Any], sources: dict[str, str]) -> None:
+    """Settles STACK when nobody named it, and refuses half a set of URLs rather than ignoring it."""
+    needed = {"database_url": "DATABASE_URL", "kafka_bootstrap_servers": "KAFKA_BOOTSTRAP_SERVERS"}
+    given = [name for field_name, name in needed.items() if field_name in values]
+    missing = [name for field_name, name in needed.items() if field_name not in values]
+    if "stack" not in values and given:
+        if missing:
+            raise SettingsError(
+                f"{given[0]} is set but {missing[0]} is not.",
+                f"set {missing[0]} too, or set STACK=embedded to use the embedded servers and ignore {given[0]}.",
+            )
+        values["stack"] = "external"
+        sources["stack"] = "DATABASE_URL and KAFKA_BOOTSTRAP_SERVERS are set"
+    if values.get("stack") == "external" and missing:
+        raise SettingsError(
+            f"STACK=external needs {' and '.join(missing)}.",
+            f"set {' and '.join(missing)}, or unset STACK to use the embedded servers.",
+        )
+
+
+def read_dotenv(path: Path) -> dict[str, str]:
+    """The `NAME=value` lines of a `.env` file; `#` lines and quotes around a value are dropped; {} without a file.
+
+    Raises:
+        SettingsError: naming the line that is no assignment.
+    """
+    if not path.is_file():
+        return {}
+    values: dict[str, str] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        text = line.strip().removeprefix("export ")
+        if not text or text.startswith("#"):
+            continue
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip().isidentifier():
+            raise SettingsError(f"{path}:{number} is no assignment.", "write NAME=value, or start the line with #.")
+        value = value.strip()
+        if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
+            value = value[1:-1]
+        values[name.strip()] = value
+    return values
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One line of `personalize config show`."""
+
+    variable: str
+    value: str
+    source: str
+    doc: str
+
+
+def described(settings: Settings) -> list[Shown]:
+    """Every setting with its value (secrets masked), its source and its meaning, in declaration order."""
+    lines = []
+    for item in fields(settings):
+        if "variable" not in item.metadata:
+            continue
+        value = getattr(settings, item.name)
+        text = "" if value is None else str(value)
+        lines.append(
+            Shown(
+                variable=item.metadata["variable"],
+                value=MASK if text and item.metadata["secret"] else text,
+                source=settings.sources.get(item.name, "default"),
+                doc=item.metadata["doc"],
+            )
+        )
+    return lines

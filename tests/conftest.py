@@ -1,0 +1,117 @@
+"""Real servers for tests: one embedded stack a session (or what STACK says), a fresh database and fresh topics a test.
+
+Nothing starts unless a test asks for it; tests that ask are marked `servers` on their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+import redis
+from psycopg import sql
+
+from personalize.settings import Settings
+from personalize.stack import Endpoints, session
+
+SERVER_FIXTURES = {"stack", "kafka", "database_url", "module_database_url", "redis_client"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks every test that uses a real server, so that `-m "not servers"` leaves them out."""
+    for item in items:
+        if SERVER_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.servers)
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
+    """Kafka, Postgres and Redis, started on first use and stopped at the end of the session."""
+    with session(Settings.load(), tmp_path_factory.mktemp("stack")) as endpoints:
+        yield endpoints
+
+
+def _replace_database(url: str, name: str) -> str:
+    head, _, options = url.partition("?")
+    return head.rsplit("/", 1)[0] + f"/{name}" + (f"?{options}" if options else "")
+
+
+def _fresh_database(admin_url: str) -> Iterator[str]:
+    from projections.migrate import upgrade
+
+    name = f"test_{uuid.uuid4().hex[:16]}"
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    try:
+        url = _replace_database(admin_url, name)
+        upgrade(url)
+        yield url
+    finally:
+        with psycopg.connect(admin_url, autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def database_url(stack: Endpoints) -> Iterator[str]:
+    """The URL of a new, migrated database of this test's own."""
+    yield from _fresh_database(stack.database_url)
+
+
+@pytest.fixture(scope="module")
+def module_database_url(stack: Endpoints) -> Iterator[str]:
+    """The URL of a new, migrated database that the tests of one module share."""
+    yield from _fresh_database(stack.database_url)
+
+
+@dataclass(frozen=True)
+class KafkaForTests:
+    """A broker, and topics that no other test sees."""
+
+    bootstrap: str
+
+    def create_topic(self, prefix: str = "test", partitions: int = 8, config: Mapping[str, str] | None = None) -> str:
+        """Makes a topic with a unique name and returns the name."""
+        name = f"{prefix}-{uuid.uuid4().hex[:12]}"
+        asyncio.run(self._create({name: (partitions, dict(config or {}))}))
+        return name
+
+    def create_topics(self, topics: Mapping[str, int]) -> None:
+        """Makes topics with exactly these names and partition counts; for tests that isolate by group, not by name."""
+        asyncio.run(self._create({name: (partitions, {}) for name, partitions in topics.items()}))
+
+    async def _create(self, topics: Mapping[str, tuple[int, dict[str, str]]]) -> None:
+        from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+        from aiokafka.errors import for_code
+
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
+        await admin.start()
+        try:
+            answer = await admin.create_topics(
+                [NewTopic(name, count, 1, topic_configs=config) for name, (count, config) in topics.items()]
+            )
+            for name, code, *_ in answer.topic_errors:
+                if code:
+                    raise for_code(code)(name)
+        finally:
+            await admin.close()
+
+
+@pytest.fixture(scope="session")
+def kafka(stack: Endpoints) -> KafkaForTests:
+    """The broker of the session, with a maker of uniquely named topics."""
+    return KafkaForTests(stack.kafka)
+
+
+@pytest.fixture
+def redis_client(stack: Endpoints) -> Iterator[redis.Redis]:
+    """A client of an empty Redis database of the session's server."""
+    with redis.Redis(
+        host=stack.redis_host, port=stack.redis_port, password=stack.redis_password, db=9, decode_responses=False
+    ) as client:
+        client.flushdb()
+        yield client
+        client.flushdb()
