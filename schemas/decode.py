@@ -4,9 +4,9 @@ Any bytes give one of the two and never an exception (a law test feeds arbitrary
 one C call and a handful of comparisons; all reasoning about errors happens after the decoder has refused.
 
 Beyond the schema (documented exceptions of the JSON Schema files): at most 256 KB a record; UTF-8 throughout, also in
-ignored fields; no U+0000 in text; feedback and description at most 16 KB in bytes; context at most 8 levels deep; a time zone
-must exist; a time must exist in the calendar and not lie before 1990; a whole number is written without a point or
-exponent. Duplicate member names: the last one counts.
+ignored fields; no U+0000 within context; feedback and description at most 16 KB in bytes; context at most 8 levels
+deep; a time zone must exist; a time must exist in the calendar and not lie before 1990; a whole number is written
+without a point or exponent. Duplicate member names: the last one counts.
 """
 
 from __future__ import annotations

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import inspect
 
+from schemas.event_time import EARLIEST_MS
+
 WHOLE_MESSAGE = "a JSON object"
 
 
@@ -74,6 +76,8 @@ def _branch_words(node: inspect.Type) -> str:
         return "one of " + ", ".join(str(value) for value in node.values)
     if isinstance(node, inspect.FloatType):
         return "a number" + _range(node.ge if node.ge is not None else node.gt, node.le)
+    if isinstance(node, inspect.IntType) and node.ge == EARLIEST_MS:
+        return "whole milliseconds since 1970 (not before 1990)"
     if isinstance(node, inspect.IntType):
         return "a whole number" + _range(node.ge, node.le)
     if isinstance(node, inspect.StrType):

@@ -1,0 +1,331 @@
+"""What does each message look like? Examples as they stand on the wire; each one decodes and validates (a test)."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+_ID = "0190a5b2-7c1e-7b3a-9f00-1234567890ab"
+_TIME = "2024-05-01T12:34:56.789Z"
+_COMMAND = {"commandId": _ID, "userId": "u-17", "issuedAt": _TIME}
+_PROFILE = {
+    "userId": "u-17",
+    "age": 24,
+    "learningStyle": "VISUAL",
+    "experienceLevel": "BEGINNER",
+    "preferredPace": "MODERATE",
+    "interests": ["algebra", "chess"],
+    "careerGoals": ["data analyst"],
+    "learningObjectives": ["pass the exam in June"],
+    "timezone": "Europe/Lisbon",
+    "language": "pt-PT",
+}
+_PATH = {
+    "userId": "u-17",
+    "title": "Algebra in a week",
+    "topic": "algebra",
+    "level": "BEGINNER",
+    "modules": [
+        {"id": "numbers", "title": "Numbers", "type": "article", "duration": 1800},
+        {"id": "equations", "title": "Equations", "type": "video", "duration": 2700, "prerequisites": ["numbers"]},
+    ],
+    "estimatedDuration": 4500,
+}
+_FRESHNESS = {
+    "generatedAt": "2024-05-01T12:35:00Z",
+    "asOf": _TIME,
+    "position": 812,
+    "dataAgeMs": 41.5,
+    "stale": False,
+}
+_ACHIEVEMENT = {
+    "achievementId": "completions",
+    "title": "First ten",
+    "description": "Complete ten pieces of content.",
+    "tier": 1,
+    "progress": 10,
+    "target": 10,
+    "unlockedAt": _TIME,
+    "claimedAt": None,
+}
+
+INTERACTION: Final[list[dict[str, Any]]] = [
+    {"userId": "u-17", "interactionType": "VIEW", "contentType": "article", "contentId": "algebra-1"},
+    {
+        "userId": "u-17",
+        "interactionType": "COMPLETE",
+        "contentType": "video",
+        "contentId": "algebra-3",
+        "timeSpent": 312.5,
+        "completionRate": 1,
+        "rating": 4,
+        "feedback": "Clear and to the point.",
+        "clicksCount": 4,
+        "scrollDepth": 0.6,
+        "eventId": _ID,
+        "occurredAt": _TIME,
+        "sessionId": "s-99",
+        "recommendationId": "rec-5",
+        "context": {"device": "phone"},
+        "timezone": "Europe/Lisbon",
+    },
+    {
+        "userId": "u-17",
+        "interactionType": "ATTEMPT",
+        "contentType": "quiz",
+        "contentId": "algebra-quiz-1",
+        "score": 0.7,
+        "success": True,
+        "occurredAt": 1714566896789,
+        "eventId": "quiz-1/attempt-2",
+        "pathId": "path-2",
+        "moduleId": "equations",
+    },
+]
+
+COMMAND: Final[list[dict[str, Any]]] = [
+    {"command": "ProfileSet", **_COMMAND, **_PROFILE},
+    {
+        "command": "FeedbackGiven",
+        **_COMMAND,
+        "contentId": "algebra-3",
+        "action": "liked",
+        "recommendationId": "rec-5",
+    },
+    {"command": "OverrideSet", **_COMMAND, "override": {"kind": "hide", "contentId": "algebra-3"}},
+    {"command": "OverrideSet", **_COMMAND, "override": {"kind": "pin", "contentId": "algebra-3"}, "active": False},
+    {"command": "OverrideSet", **_COMMAND, "override": {"kind": "neverShowTopic", "topic": "calculus"}},
+    {"command": "OverrideSet", **_COMMAND, "override": {"kind": "neverShowContentType", "contentType": "video"}},
+    {"command": "OverrideSet", **_COMMAND, "override": {"kind": "optOut"}},
+    {"command": "PathCreated", **_COMMAND, "pathId": "path-2", **_PATH},
+    {
+        "command": "PathProgressed",
+        **_COMMAND,
+        "pathId": "path-2",
+        "moduleId": "equations",
+        "completionRate": 0.5,
+        "timeSpent": 600,
+        "score": 0.7,
+    },
+    {"command": "AchievementClaimed", **_COMMAND, "achievementId": "completions"},
+    {"command": "ConsentSet", **_COMMAND, "purposes": {"personalise": True, "experiment": False}},
+    {"command": "EraseRequested", **_COMMAND},
+]
+
+CONTENT: Final[list[dict[str, Any]]] = [
+    {"contentId": "algebra-1", "contentType": "article", "title": "Numbers"},
+    {
+        "contentId": "algebra-3",
+        "contentType": "video",
+        "title": "Linear equations",
+        "description": "Solving for one unknown.",
+        "topics": ["algebra"],
+        "skills": ["equations"],
+        "difficulty": "BEGINNER",
+        "durationSeconds": 420,
+        "language": "en",
+        "prerequisites": ["algebra-1"],
+        "position": 3,
+    },
+]
+
+IMPRESSION: Final[list[dict[str, Any]]] = [
+    {
+        "listId": _ID,
+        "userId": "u-17",
+        "servedAt": _TIME,
+        "items": [
+            {"contentId": "algebra-3", "rank": 1, "arm": "hybrid", "propensity": 1, "recommendationId": "rec-5"},
+            {"contentId": "chess-1", "rank": 2, "arm": "exploration", "propensity": 0.05},
+        ],
+    }
+]
+
+NOTIFICATION: Final[list[dict[str, Any]]] = [
+    {
+        "specversion": "1.0",
+        "type": "personalize.achievement.unlocked.v1",
+        "id": "838936b4-2881-5595-9d0a-59b5a80f8e7f",
+        "source": "/personalize/worker",
+        "subject": "achievements/completions",
+        "time": _TIME,
+        "partitionkey": "u-17",
+        "datacontenttype": "application/json",
+        "data": {
+            "userId": "u-17",
+            "achievementId": "completions",
+            "title": "First ten",
+            "tier": 1,
+            "unlockedAt": _TIME,
+        },
+    },
+    {
+        "specversion": "1.0",
+        "type": "personalize.milestone.reached.v1",
+        "id": "1f0c7a35-90b4-5c54-a1a5-3c2c7bb6d6a0",
+        "source": "/personalize/worker",
+        "subject": "milestones/PATH_PROGRESS",
+        "time": _TIME,
+        "partitionkey": "u-17",
+        "datacontenttype": "application/json",
+        "data": {
+            "userId": "u-17",
+            "kind": "PATH_PROGRESS",
+            "reachedAt": _TIME,
+            "pathId": "path-2",
+            "percent": 50,
+        },
+    },
+    {
+        "specversion": "1.0",
+        "type": "personalize.recommendations.updated.v1",
+        "id": "7b3f2f0e-22dd-5c0b-8f7c-64d2f8c0d1aa",
+        "source": "/personalize/worker",
+        "subject": "recommendations/42",
+        "time": _TIME,
+        "partitionkey": "u-17",
+        "datacontenttype": "application/json",
+        "data": {"userId": "u-17", "version": 42, "generatedAt": _TIME},
+    },
+]
+
+PROBLEM: Final[list[dict[str, Any]]] = [
+    {
+        "type": "/problems/invalid",
+        "title": "Invalid interaction",
+        "status": 422,
+        "detail": "One field is out of its range.",
+        "errors": [
+            {
+                "pointer": "/completionRate",
+                "detail": "`completionRate` must be a number from 0 to 1.",
+                "reasonCode": "out-of-range",
+            }
+        ],
+    },
+    {"title": "Not found", "status": 404, "detail": "There is no command with this id.", "instance": "/api/commands/c"},
+]
+
+PROFILE_REQUEST: Final[list[dict[str, Any]]] = [{"userId": "u-17"}, _PROFILE]
+PATH_REQUEST: Final[list[dict[str, Any]]] = [_PATH]
+PROGRESS_REQUEST: Final[list[dict[str, Any]]] = [
+    {"moduleId": "equations", "completionRate": 0.5, "timeSpent": 600, "score": 0.7}
+]
+FEEDBACK_REQUEST: Final[list[dict[str, Any]]] = [
+    {"contentId": "algebra-3", "action": "liked", "recommendationId": "rec-5"}
+]
+OVERRIDE_REQUEST: Final[list[dict[str, Any]]] = [{"override": {"kind": "hide", "contentId": "algebra-3"}}]
+CONSENT_REQUEST: Final[list[dict[str, Any]]] = [{"purposes": {"personalise": True, "experiment": False}}]
+
+PROFILE: Final[list[dict[str, Any]]] = [
+    {
+        **_PROFILE,
+        "engagement": {
+            "score": 63.2,
+            "terms": {"type": 30.1, "completion": 22.4, "timeRatio": 10.7},
+            "interactions": 120,
+            "lastInteractionAt": _TIME,
+        },
+        "sessions": {
+            "count": 12,
+            "totalSeconds": 14400,
+            "meanSeconds": 1200,
+            "gapSeconds": 1800,
+            "lastStartedAt": "2024-05-01T12:00:00Z",
+            "lastEndedAt": _TIME,
+        },
+        "behaviour": {
+            "localHours": [0] * 12 + [40, 30, 20, 10, 10, 10] + [0] * 6,
+            "types": {"VIEW": 100, "COMPLETE": 20},
+            "started": 25,
+            "completed": 20,
+            "completionShare": 0.8,
+            "dropOffShare": 0.12,
+            "pace": 1.1,
+        },
+        "streak": {"currentDays": 3, "longestDays": 9, "activeDays": 31, "lastActiveDay": "2024-05-01"},
+        "preferences": [{"topic": "algebra", "weight": 0.42}, {"topic": "chess", "weight": 0.11}],
+        "contentTypePreferences": {"video": 0.5, "article": 0.1},
+        "recentInteractions": [
+            {
+                "contentId": "algebra-3",
+                "contentType": "video",
+                "interactionType": "COMPLETE",
+                "occurredAt": _TIME,
+                "title": "Linear equations",
+            }
+        ],
+        "freshness": _FRESHNESS,
+    }
+]
+
+RECOMMENDATION: Final[list[dict[str, Any]]] = [
+    {
+        "type": "content_based",
+        "contentId": "algebra-4",
+        "contentType": "video",
+        "title": "Two unknowns",
+        "relevanceScore": 0.83,
+        "confidenceScore": 0.6,
+        "reason": "Because you like algebra.",
+        "recommendationId": "rec-5",
+        "terms": {"topics": 0.5, "trending": 0.33},
+        "rank": 1,
+        "generatedAt": "2024-05-01T12:35:00Z",
+    }
+]
+
+TRENDING_ITEM: Final[list[dict[str, Any]]] = [
+    {
+        "contentId": "algebra-3",
+        "contentType": "video",
+        "title": "Linear equations",
+        "score": 57.3,
+        "rank": 1,
+        "halfLifeSeconds": 86400,
+        "interactions": 812,
+    }
+]
+
+ACHIEVEMENTS: Final[list[dict[str, Any]]] = [
+    {
+        "userId": "u-17",
+        "unlocked": [_ACHIEVEMENT],
+        "next": [
+            {
+                **_ACHIEVEMENT,
+                "title": "First fifty",
+                "description": "Complete fifty pieces of content.",
+                "tier": 2,
+                "target": 50,
+                "unlockedAt": None,
+            }
+        ],
+        "freshness": _FRESHNESS,
+    }
+]
+
+INGEST_RECEIPT: Final[list[dict[str, Any]]] = [
+    {
+        "accepted": 1,
+        "rejected": [
+            {
+                "reasonCode": "out-of-range",
+                "pointer": "/completionRate",
+                "detail": "`completionRate` must be a number from 0 to 1.",
+                "index": 1,
+            }
+        ],
+        "duplicates": 0,
+        "eventIds": [_ID],
+        "token": None,
+    }
+]
+
+COMMAND_RECEIPT: Final[list[dict[str, Any]]] = [
+    {"commandId": _ID, "status": "pending", "location": f"/api/commands/{_ID}", "problem": None, "token": None},
+    {
+        "commandId": _ID,
+        "status": "refused",
+        "problem": {"title": "Already claimed", "status": 409, "detail": "This achievement was claimed before."},
+    },
+]
