@@ -143,3 +143,17 @@ def log_sum_by(groups: Groups, logs: Float64) -> Float64:
 def rank_in_runs(starts: Int64) -> Int64:
     """(n,) 0, 1, 2, ... within each run, for runs that start at ``starts`` (g + 1,), the last being n."""
     return np.arange(starts[-1]) - np.repeat(starts[:-1], np.diff(starts))
+
+
+_TIME_BITS = 43  # 2^43 ms are 278 years
+
+
+def row_time_key(rows: Int64, elapsed_ms: Int64) -> Int64:
+    """(n,) one integer that sorts by row and then by time, for rows 0..2^20-1 and times 0..2^43-1.
+
+    Raises:
+        ValueError: a row or a time is out of range; it would sort wrongly.
+    """
+    if len(rows) and (int(rows.max()) >= 1 << 20 or int(elapsed_ms.min()) < 0 or int(elapsed_ms.max()) >> _TIME_BITS):
+        raise ValueError("row_time_key: a batch may span 1,048,576 rows and 278 years; split it")
+    return (rows << _TIME_BITS) + elapsed_ms
