@@ -34,7 +34,10 @@ class BulkProducer:
 
     def __init__(self, bootstrap: str) -> None:
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=bootstrap, acks="all", max_batch_size=_BATCH_BYTES, client_id="personalize-bulk"
+            bootstrap_servers=bootstrap,
+            enable_idempotence=True,
+            max_batch_size=_BATCH_BYTES,
+            client_id="personalize-bulk",
         )
         self._waiting: set[asyncio.Future[Any]] = set()
         self._partition: dict[bytes, int] = {}
