@@ -1,7 +1,16 @@
-"""Which projections exist?  An explicit tuple; recording, rebuild, erasure, metrics and the laws follow from it."""
+"""Which projections exist?  An explicit tuple; recording, rebuild, erasure, metrics and the laws follow from it.
+
+Learner-owned ones come first, shared ones (rows that several workers write) last, so their locks are held shortest.
+"""
 
 from __future__ import annotations
 
+from projections import behaviour, engagement, recent_interactions, sessions
 from projections.projection import Projection
 
-ALL: tuple[Projection, ...] = ()
+ALL: tuple[Projection, ...] = (
+    engagement.PROJECTION,
+    behaviour.PROJECTION,
+    sessions.PROJECTION,
+    recent_interactions.PROJECTION,
+)
