@@ -1,8 +1,8 @@
 """How does a child process die with its parent?  This file becomes the child: it asks the kernel, then executes it.
 
 Run as `python -I -S launch_child.py SIGNAL PARENT_PID UID GID NICE -- command...`; it imports nothing of the project,
-so that it costs a few milliseconds.  On Linux the kernel then sends SIGNAL when the parent goes away, however it goes; on
-other systems the next start recognises what was left over.
+so that it costs a few milliseconds.  On Linux the kernel then sends SIGNAL when the parent goes away, however it goes;
+on other systems the next start recognises what was left over.
 """
 
 import os

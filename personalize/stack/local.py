@@ -1,8 +1,8 @@
 """How do the three embedded servers start, keep running, and stop together?
 
 `LocalStack` owns them: it holds the lock of its home, ends what an earlier owner left over, picks ports, starts all
-three side by side and waits until each answers.  The detached supervisor, tests and benchmarks all use it; the servers are
-children of the process that uses it and die with it.
+three side by side and waits until each answers.  The detached supervisor, tests and benchmarks all use it; the servers
+are children of the process that uses it and die with it.
 """
 
 from __future__ import annotations
@@ -45,16 +45,25 @@ class _Running:
         self.since = time.monotonic()
 
 
+def servers_of(home: Path, settings: Settings) -> tuple[KafkaServer, PostgresServer, RedisServer]:
+    """The servers of a home, whether they run or not."""
+    secrets = passwords(home)
+    return (
+        KafkaServer(home, cache_folder(settings, home)),
+        PostgresServer(home, secrets["postgres"], settings.postgres_user),
+        RedisServer(home, secrets["redis"]),
+    )
+
+
 class LocalStack:
     """The three servers of one home."""
 
-    def __init__(self, home: Path, settings: Settings) -> None:
+    def __init__(self, home: Path, settings: Settings, *, owner: str = "") -> None:
+        self._owner = owner  # a part of this process's command line
         self.home = make_home(home)
         self._settings = settings
-        self._secrets = passwords(self.home)
-        self._postgres = PostgresServer(self.home, self._secrets["postgres"], settings.postgres_user)
-        self.kafka = KafkaServer(self.home, cache_folder(settings, self.home))
-        servers: tuple[Server, ...] = (self.kafka, self._postgres, RedisServer(self.home, self._secrets["redis"]))
+        self.kafka, postgres, redis = servers_of(self.home, settings)
+        servers: tuple[Server, ...] = (self.kafka, postgres, redis)
         self._servers = {server.name: server for server in servers}
         self._running: dict[str, _Running] = {}
         self._failures: dict[str, int] = {}
@@ -80,7 +89,7 @@ class LocalStack:
             end_left_overs(self.home)
             (self.home / "logs").mkdir(mode=0o700, exist_ok=True)
             self._choose_ports()
-            self._state.supervisor = Identity.of(os.getpid(), "")
+            self._state.supervisor = Identity.of(os.getpid(), self._owner)
             for name in self._servers:
                 self._state.servers[name] = ServerState(phase="preparing")
             self._file.write(self._state)
