@@ -30,7 +30,9 @@ class LocalTime(NamedTuple):
     """(n,) hour of the clock, 0..23."""
 
 
-def local_time(at_ms: Int64, zone: NDArray[np.integer], zones: Sequence[str], day_start_hour: int = 0) -> LocalTime:
+def local_days_and_hours(
+    at_ms: Int64, zone: NDArray[np.integer], zones: Sequence[str], day_start_hour: int = 0
+) -> LocalTime:
     """Local day and hour of n moments.
 
     Args:
