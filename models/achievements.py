@@ -1,0 +1,143 @@
+"""Which achievements does a learner unlock, by which event, and how far is he to the next?
+
+Rules are data (`schemas.achievement_rules`); each reduces the interactions that it looks at to one number a learner,
+which only grows, and a tier is unlocked by the first event, in the order of the log, that brings the number to the
+tier's threshold while every required achievement has its first tier.  The state is bounded: progress is counted up to
+the highest threshold, and what a rule remembers is dropped there.
+
+Any split of the log into batches gives the same state and the same unlocks.  The streak and the distinct numbers do
+not depend on the order of events either, except for which event is named as the one that unlocked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import achievement_evidence as evidence_of
+from models.achievement_evidence import BEFORE, NEVER, Evidence, Rows, Step, no_evidence
+from models.achievement_rules import CompiledRule, matches
+from models.columns import Int64, Interactions, Mask
+from models.grouping import Groups, Runs, runs
+from schemas.achievement_rules import Aggregate, Member, When, Window
+
+_MEMBER_COLUMN = {Member.ITEM: "item", Member.CONTENT_TYPE: "content_type", Member.LOCAL_DAY: "local_day"}
+_WINDOW_DAYS = {Window.LOCAL_DAY: 1, Window.SEVEN_DAYS: 7}
+
+
+class Achievements(NamedTuple):
+    """What is kept of g learners; S slots, one a rule."""
+
+    progress: Int64
+    """(g, S) the number that each rule has reached, at most its highest threshold."""
+    tiers: Int64
+    """(g, S) tiers unlocked."""
+    evidence: dict[int, Evidence]
+    """By slot; an absent slot remembers nothing."""
+
+
+class Unlocks(NamedTuple):
+    """u unlocked tiers, in the order of the log."""
+
+    learner: Int64
+    """(u,) surrogate ``learner_key``."""
+    slot: Int64
+    """(u,)"""
+    tier: Int64
+    """(u,) from 1."""
+    at_ms: Int64
+    """(u,) event time of the event that reached it."""
+
+
+class Update(NamedTuple):
+    """The outcome of a batch."""
+
+    state: Achievements
+    unlocks: Unlocks
+    changed: dict[int, Mask]
+    """By slot: (g,) whose evidence changed; an absent slot is unchanged."""
+
+
+def empty(learners: int, slots: int) -> Achievements:
+    """The state of g learners of whom nothing is known."""
+    return Achievements(np.zeros((learners, slots), np.int64), np.zeros((learners, slots), np.int64), {})
+
+
+def update(state: Achievements, groups: Groups, batch: Interactions, rules: Sequence[CompiledRule]) -> Update:
+    """The state after a batch of n interactions, and what it unlocked.
+
+    Args:
+        state: of the g learners of ``groups``, in the order of its keys.
+        groups: the batch's learner column, grouped.
+        batch: the interactions, in the order of the log.
+        rules: compiled, each after those that it requires.
+    """
+    after = Achievements(state.progress.copy(), state.tiers.copy(), dict(state.evidence))
+    together = runs(groups)
+    first_row = together.order[together.starts[:-1]]
+    matching: dict[When, Int64] = {}
+    unlocked_row: dict[int, Int64] = {}
+    changed: dict[int, Mask] = {}
+    found: list[tuple[int, Int64, Int64, Int64]] = []
+    for rule in rules:
+        if rule.rule.when not in matching:
+            matching[rule.rule.when] = _matching(rule.rule.when, together, batch)
+        step = _step(rule, matching[rule.rule.when], groups, batch, state)
+        after.progress[:, rule.slot] = step.value
+        if step.changed.any():
+            after.evidence[rule.slot] = step.evidence
+            changed[rule.slot] = step.changed
+        rows = _unlocking_rows(step.reached, [unlocked_row[slot] for slot in rule.requires])
+        held = state.tiers[:, rule.slot]
+        unlocked_row[rule.slot] = np.where(held > 0, BEFORE, rows[:, 0])
+        owner, tier = np.nonzero((rows != NEVER) & (np.arange(rows.shape[1]) >= held[:, None]))
+        # A tier that was reached before without being unlocked (its threshold was lowered) comes with the next event.
+        found.append((rule.slot, owner, tier, np.maximum(rows[owner, tier], first_row[owner])))
+        after.tiers[:, rule.slot] = np.maximum(held, (rows != NEVER).sum(axis=1))
+    return Update(after, _unlocks(found, groups, batch), changed)
+
+
+def _matching(when: When, together: Runs, batch: Interactions) -> Int64:
+    """The rows that count, brought together by learner in the order of the log."""
+    if not when.types and not when.where:
+        return together.order
+    return together.order[matches(when, batch)[together.order]]
+
+
+def _step(rule: CompiledRule, matching: Int64, groups: Groups, batch: Interactions, state: Achievements) -> Step:
+    """What the batch does under one rule."""
+    before = state.progress[:, rule.slot]
+    owner = groups.inverse[matching]
+    if len(matching):
+        unfinished = before[owner] < rule.top
+        matching, owner = matching[unfinished], owner[unfinished]
+    if (rule.rule.agg is Aggregate.COUNT and rule.rule.window is Window.ALL) or not len(matching):
+        return evidence_of.count(Rows(matching, owner, owner), before, rule.thresholds)
+    known = state.evidence.get(rule.slot, no_evidence())
+    column: NDArray[np.integer] = getattr(batch, _MEMBER_COLUMN[rule.rule.of or Member.LOCAL_DAY])
+    rows = Rows(matching, owner, column[matching].astype(np.int64))
+    if rule.rule.agg is Aggregate.DISTINCT:
+        return evidence_of.distinct(rows, before, rule.thresholds, known)
+    if rule.rule.agg is Aggregate.STREAK:
+        return evidence_of.streak(rows, before, rule.thresholds, known)
+    return evidence_of.window(rows, before, rule.thresholds, known, _WINDOW_DAYS[rule.rule.window])
+
+
+def _unlocking_rows(reached: Int64, required: Sequence[Int64]) -> Int64:
+    """(g, tiers) the later of the event that reached a tier and those that unlocked what it requires."""
+    rows = reached
+    for row in required:
+        rows = np.maximum(rows, row[:, None])
+    return rows
+
+
+def _unlocks(found: Sequence[tuple[int, Int64, Int64, Int64]], groups: Groups, batch: Interactions) -> Unlocks:
+    slot = np.concatenate([np.full(len(owner), slot) for slot, owner, _, _ in found] or [np.empty(0, np.int64)])
+    owner, tier, row = (
+        np.concatenate([entry[k] for entry in found] or [np.empty(0, np.int64)]).astype(np.int64) for k in (1, 2, 3)
+    )
+    order = np.lexsort((tier, slot, row))
+    return Unlocks(groups.keys[owner[order]], slot[order], tier[order] + 1, batch.at_ms[row[order]])
