@@ -217,7 +217,11 @@ class ConsentRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_def
     """What a learner agrees to; purposes that are not named keep what was said before."""
 
     purposes: Annotated[
-        Annotated[dict[Purpose, bool], Meta(min_length=1)],
+        Annotated[
+            dict[Purpose, bool],
+            # The decoder refuses other purposes; its generated schema would not say so.
+            Meta(min_length=1, extra_json_schema={"propertyNames": {"enum": [purpose.value for purpose in Purpose]}}),
+        ],
         Meta(
             description="Purpose to yes or no, at least one. Counts for events that happen from `issuedAt` on.",
             examples=[{"personalise": True, "experiment": False}],

@@ -144,7 +144,7 @@ NOTIFICATION: Final[list[dict[str, Any]]] = [
     {
         "specversion": "1.0",
         "type": "personalize.achievement.unlocked.v1",
-        "id": "838936b4-2881-5595-9d0a-59b5a80f8e7f",
+        "id": "a0970bab-c0ea-5b51-96e3-ee00111f53fa",
         "source": "/personalize/worker",
         "subject": "achievements/completions",
         "time": _TIME,
@@ -161,7 +161,7 @@ NOTIFICATION: Final[list[dict[str, Any]]] = [
     {
         "specversion": "1.0",
         "type": "personalize.milestone.reached.v1",
-        "id": "1f0c7a35-90b4-5c54-a1a5-3c2c7bb6d6a0",
+        "id": "57ac3191-7543-5704-a5d6-1cab296818b7",
         "source": "/personalize/worker",
         "subject": "milestones/PATH_PROGRESS",
         "time": _TIME,
@@ -178,7 +178,7 @@ NOTIFICATION: Final[list[dict[str, Any]]] = [
     {
         "specversion": "1.0",
         "type": "personalize.recommendations.updated.v1",
-        "id": "7b3f2f0e-22dd-5c0b-8f7c-64d2f8c0d1aa",
+        "id": "379f232e-b059-5be2-8a54-a335abea8b69",
         "source": "/personalize/worker",
         "subject": "recommendations/42",
         "time": _TIME,

@@ -87,8 +87,10 @@ def _branch_words(node: inspect.Type) -> str:
         return "a list" + _size(node.min_length, node.max_length, "entries") + ", each " + _words(node.item_type)
     if isinstance(node, inspect.DictType):
         key = _bare(node.key_type)
-        names = " of " + ", ".join(str(member.value) for member in key.cls) if isinstance(key, inspect.EnumType) else ""
-        return "an object" + names + _size(node.min_length, node.max_length, "members")
+        size = _size(node.min_length, node.max_length, "members")
+        if isinstance(key, inspect.EnumType):
+            size += ", with members named " + ", ".join(str(member.value) for member in key.cls)
+        return "an object" + size
     if isinstance(node, inspect.DateTimeType):
         return "an RFC 3339 time with a zone such as 2024-05-01T12:34:56Z"
     if isinstance(node, inspect.BoolType):
@@ -109,4 +111,6 @@ def _size(low: int | None, high: int | None, unit: str) -> str:
     """Return ' of low to high units', as far as it is bounded."""
     if low and high:
         return f" of {low} to {high} {unit}"
-    return f" of at least {low} {unit}" if low else f" of at most {high} {unit}" if high else ""
+    if low:
+        return " that is not empty" if low == 1 else f" of at least {low} {unit}"
+    return f" of at most {high} {unit}" if high else ""

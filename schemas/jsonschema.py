@@ -22,9 +22,9 @@ PAGE = ROOT / "docs" / "events.md"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 BEYOND = (
-    "Beyond this schema the reader also checks: at most 262144 bytes a record, UTF-8 throughout, no U+0000 within context, "
-    "feedback and description at most 16384 bytes, context at most 8 levels deep, the time zone exists, times exist in "
-    "the calendar and do not lie before 1990, whole numbers are written without a point or an exponent."
+    "Beyond this schema the reader also checks: at most 262144 bytes a record, UTF-8 throughout, no U+0000 within "
+    "context, feedback and description at most 16384 bytes, context at most 8 levels deep, the time zone exists, times "
+    "exist in the calendar and do not lie before 1990, whole numbers are written without a point or an exponent."
 )
 
 
