@@ -21,7 +21,7 @@ class OutboxRecord:
     """A Kafka record to be produced after the commit, at least once."""
 
     topic: str
-    key: bytes
+    key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
     partition: int | None = None

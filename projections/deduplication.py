@@ -1,0 +1,90 @@
+"""Which events are new?  Producers retry; an eventId seen within the window (7 days of record time) is dropped.
+
+Seen ids are kept by whole weeks: this week and as many before it as cover the window are searched, older ones are
+dropped as a table.  So the window is never shorter than asked, and at most a week longer.
+
+The table holds 64 bits an event.  Of 10^8 events in the window, the chance that any two different ones share a key is
+0.03 % (birthday bound n²/2^65).  Keys are inserted sorted, which keeps the index pages of one statement together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from models.columns import Int32, Int64, Mask
+from projections.stores.postgres import Connection
+
+WEEK_MS = 7 * 86_400_000
+
+SELECT_SEEN = """
+SELECT dedupe_key FROM event_seen WHERE dedupe_key = ANY (%(keys)s) AND record_week = ANY (%(weeks)s)
+"""
+INSERT = """
+INSERT INTO event_seen (record_week, dedupe_key) SELECT * FROM unnest(%(weeks)s, %(keys)s)
+"""
+EXISTING_WEEKS = """
+SELECT (regexp_match(child.relname, '^event_seen_w(\\d+)$'))[1]::int
+FROM pg_inherits JOIN pg_class child ON child.oid = inhrelid
+WHERE inhparent = 'event_seen'::regclass AND child.relname ~ '^event_seen_w\\d+$'
+"""
+
+
+def dedupe_keys(user_ids: Sequence[str], event_ids: Sequence[str]) -> Int64:
+    """First 64 bits of SHA-256(userId, NUL, eventId) for each event, as signed integers."""
+    sha256 = hashlib.sha256
+    digests = [
+        sha256(f"{user}\0{event}".encode()).digest()[:8] for user, event in zip(user_ids, event_ids, strict=True)
+    ]
+    return np.frombuffer(b"".join(digests), dtype=">i8").astype(np.int64)
+
+
+def weeks_of(record_ms: Int64) -> Int32:
+    """Weeks since 1970-01-01 of record times, the partitions of the table."""
+    return (record_ms // WEEK_MS).astype(np.int32)
+
+
+def first_occurrences(keys: Int64) -> Mask:
+    """True where a key stands for the first time in the batch."""
+    _, first = np.unique(keys, return_index=True)
+    mask = np.zeros(len(keys), bool)
+    mask[first] = True
+    return mask
+
+
+def weeks_back(days: int) -> int:
+    """How many earlier weeks cover a window of so many days."""
+    return -(-days // 7)
+
+
+def unseen(connection: Connection, keys: Int64, record_ms: Int64, back: int = 1) -> Mask:
+    """True for the rows whose event is new, in this batch and in the window; notes the new ones as seen.
+
+    Runs inside the projection transaction: the notes stand or fall with the events' effects.
+    """
+    fresh = first_occurrences(keys)
+    if not len(keys):
+        return fresh
+    weeks = weeks_of(record_ms)
+    # A week ahead as well: partitions of one topic are not read in the order of their record times.
+    around = np.unique(np.concatenate([np.unique(weeks) + shift for shift in range(-back, 2)])).astype(np.int32)
+    seen = connection.execute(SELECT_SEEN, {"keys": keys[fresh], "weeks": around}).fetchall()
+    if seen:
+        fresh &= ~np.isin(keys, np.array([row[0] for row in seen], np.int64))
+    order = np.argsort(keys[fresh])
+    connection.execute(INSERT, {"weeks": weeks[fresh][order], "keys": keys[fresh][order]})
+    return fresh
+
+
+def prepare_weeks(connection: Connection, newest_week: int, back: int = 1) -> None:
+    """Makes the partitions of this week and the next, drops those that left the window (autocommit connection)."""
+    existing = {row[0] for row in connection.execute(EXISTING_WEEKS).fetchall()}
+    for week in {newest_week, newest_week + 1} - existing:
+        connection.execute(
+            f"CREATE TABLE IF NOT EXISTS event_seen_w{int(week)} PARTITION OF event_seen FOR VALUES IN ({int(week)})"
+        )
+    for week in existing:
+        if week < newest_week - back:
+            connection.execute(f"DROP TABLE IF EXISTS event_seen_w{int(week)}")

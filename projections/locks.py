@@ -1,0 +1,9 @@
+"""Who may write at the same time?  Advisory lock numbers, in one place so that no two meanings share one."""
+
+from __future__ import annotations
+
+WRITERS_LOCK = 7_301_884_402
+"""Taken shared by every projection transaction; a rebuild takes it alone for the moment of the switch."""
+
+PARTITIONING_LOCK = 7_301_884_403
+"""Taken alone while a table partition is made or dropped."""

@@ -1,0 +1,435 @@
+"""How does a poll become durable?  One transaction: offsets, log of record, every projection, outbox, dead letters.
+
+The order inside is fixed, so that any grouping of the same ranges into polls gives the same state: catalogue,
+commands, interactions, erasures.  The first statement compares and swaps the offsets; a process that lost a partition
+changes nothing.  What is returned lets the worker mirror, seek back, or end itself; nothing here decides about that.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from models.columns import COLUMNS, Int64, Interactions, Mask
+from projections import (
+    applied_ranges,
+    catalogue,
+    commands,
+    dead_letters,
+    deduplication,
+    erasure,
+    interaction_log,
+    offsets,
+    outbox,
+    profiles,
+)
+from projections.assembly import assemble, event_times
+from projections.dead_letter_limit import DeadLetterLimit
+from projections.identities import Identities, Learner
+from projections.locks import PARTITIONING_LOCK, WRITERS_LOCK
+from projections.offsets import Cursor, Move
+from projections.poll import Slice, TopicPartition
+from projections.projection import Effects, Projection
+from projections.registry import ALL
+from projections.stores.postgres import Connection, connect
+from schemas.commands import Command, EraseRequested
+from schemas.interactions import Interaction
+from schemas.topics import CATALOGUE, INTERACTIONS, LEARNER_COMMANDS
+
+LOCK_SHARED = "SELECT pg_advisory_xact_lock_shared(%(lock)s)"
+LOCK_ALONE = "SELECT pg_advisory_lock(%(lock)s)"
+UNLOCK = "SELECT pg_advisory_unlock(%(lock)s)"
+NEXT_SEQ = "SELECT nextval('applied_seq')"
+# The writer reaches every row by its key; a plan that scans a table because its statistics are young would stall it.
+WRITER_SETTINGS = "SET enable_seqscan = off; SET jit = off; SET plan_cache_mode = force_generic_plan"
+
+
+class NotMoved(Exception):  # noqa: N818 - an outcome that unwinds the transaction
+    """The compare-and-swap refused some partitions."""
+
+    def __init__(self, partitions: set[TopicPartition]) -> None:
+        super().__init__(f"{len(partitions)} partitions did not move")
+        self.partitions = partitions
+
+
+class DataLost(Exception):  # noqa: N818 - the log is at fault, and only a person can decide
+    """The log does not hold the records that come next."""
+
+    exit_code = 78
+
+
+@dataclass(slots=True, kw_only=True)
+class Recorded:
+    """What one poll did."""
+
+    applied_seq: int = 0
+    batch: Interactions = field(default_factory=Interactions.empty)
+    """The interactions that were folded."""
+    mirror: dict[str, object] = field(default_factory=dict)
+    """Absolute values for Redis, by projection name."""
+    touched: Int64 = field(default_factory=lambda: np.empty(0, np.int64))
+    """Learner keys whose read models or declared profile changed, ascending."""
+    duplicates: int = 0
+    clamped: int = 0
+    dead: Counter[str] = field(default_factory=Counter)
+    misrouted: int = 0
+    delivered: int = 0
+    outbox: int = 0
+    commands: int = 0
+    contents: int = 0
+    erased: list[int] = field(default_factory=list)
+    fenced: set[TopicPartition] = field(default_factory=set)
+    """Partitions that another owner has claimed; their slices were dropped."""
+    lost: dict[TopicPartition, int] = field(default_factory=dict)
+    """Partitions whose slice starts behind the cursor, with the offset to read again from."""
+
+
+@dataclass(slots=True)
+class _Interactions:
+    """The interactions of a poll while they are on their way, in log order."""
+
+    messages: list[Interaction]
+    event_ids: list[str]
+    record_ms: Int64
+    places: Int64
+    """(n,) index of the slice that each came from."""
+
+
+class Recorder:
+    """Writes polls for one process; not thread-safe, the worker calls it from one thread at a time."""
+
+    def __init__(
+        self,
+        database_url: str,
+        owner: str,
+        *,
+        projections: Sequence[Projection] = ALL,
+        limit: DeadLetterLimit | None = None,
+        group: str = offsets.WORKER,
+        dedupe_days: int = 7,
+    ) -> None:
+        self.cursors: dict[TopicPartition, Cursor] = {}
+        self.identities = Identities()
+        self._database_url = database_url
+        self._owner = owner
+        self._projections = sorted(projections, key=lambda projection: projection.shared)
+        self._limit = limit or DeadLetterLimit()
+        self._limit_restored = False
+        self._group = group
+        self._weeks_back = deduplication.weeks_back(dedupe_days)
+        self._connection: Connection | None = None
+        self._months: set[tuple[int, int]] = set()
+        self._week = 0
+
+    # -- connection ------------------------------------------------------------------------------------------------
+
+    def connection(self) -> Connection:
+        """The writer's connection, opened when needed."""
+        if self._connection is None or self._connection.closed:
+            self._connection = connect(self._database_url, autocommit=True, name=f"personalize-{self._group}")
+            self._connection.execute(WRITER_SETTINGS)
+            if not self._limit_restored:
+                self._limit.restore(applied_ranges.recent_dead(self._connection))
+                self._limit_restored = True
+        return self._connection
+
+    def reset(self) -> None:
+        """Drops the connection and everything cached from it; the next call opens a new one."""
+        self.identities.clear()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    # -- ownership -------------------------------------------------------------------------------------------------
+
+    def claim(self, bounds: Mapping[TopicPartition, tuple[int, int]]) -> dict[TopicPartition, Cursor]:
+        """Makes this process the only writer of exactly these partitions, and says where each resumes.
+
+        Args:
+            bounds: each partition's log, from its first offset to behind its last.
+
+        Raises:
+            DataLost: the log does not hold what comes next, or ends before it.
+        """
+        self.identities.clear()
+        connection = self.connection()
+        cursors = offsets.claim(connection, bounds.keys(), self._owner, self._group)
+        for partition, (start, end) in bounds.items():
+            cursor = cursors[partition]
+            name = f"{partition.topic}/{partition.part}"
+            if cursor.next_offset > end:
+                raise DataLost(
+                    f"{name} ends at offset {end}, but {cursor.next_offset} was already applied: was the topic made "
+                    "anew? Point DATABASE_URL at a fresh database, or delete the rows of stream_offset for the topic."
+                )
+            if cursor.next_offset < start:
+                if not offsets.skip_to_start(connection, partition, cursor, start, self._group):
+                    raise DataLost(
+                        f"{name} now begins at offset {start}, but {cursor.next_offset} comes next: retention has "
+                        "deleted records that were never applied. Restore them, or accept the loss by setting "
+                        f"next_offset = {start} in stream_offset for this partition."
+                    )
+                cursors[partition] = Cursor(start, cursor.epoch)
+        self.cursors = cursors
+        return dict(cursors)
+
+    def reread(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Cursor]:
+        """The stored cursors of claimed partitions, for a second seek within one assignment."""
+        found = offsets.read(self.connection(), partitions, self._group) if partitions else {}
+        for partition, cursor in found.items():
+            held = self.cursors.get(partition)
+            if held is not None and held.epoch == cursor.epoch:
+                self.cursors[partition] = cursor
+        return {partition: self.cursors[partition] for partition in partitions if partition in self.cursors}
+
+    # -- one poll --------------------------------------------------------------------------------------------------
+
+    def record(self, slices: Sequence[Slice]) -> Recorded:
+        """Applies a poll exactly once.
+
+        A slice that was applied before is trimmed away; one that starts behind the cursor is reported as lost; one of
+        a partition that somebody else claimed is reported as fenced.  Raises the database's errors after a roll-back
+        (calling again is safe) and TooManyDeadLetters before anything was written.
+        """
+        recorded = Recorded()
+        waiting = list(slices)
+        while ready := self._ready(waiting, recorded):
+            try:
+                return self._transaction(ready, recorded)
+            except NotMoved as refused:
+                self._resolve(refused.partitions, recorded)
+                waiting = [piece for piece in waiting if piece.partition not in recorded.fenced]
+            except BaseException:
+                self.identities.clear()
+                raise
+        return recorded
+
+    def _ready(self, slices: Sequence[Slice], recorded: Recorded) -> list[Slice]:
+        ready = []
+        for piece in slices:
+            cursor = self.cursors.get(piece.partition)
+            if cursor is None:
+                recorded.fenced.add(piece.partition)
+            elif piece.start > cursor.next_offset:
+                recorded.lost[piece.partition] = cursor.next_offset
+            elif piece.end > cursor.next_offset:
+                ready.append(piece.trimmed(cursor.next_offset))
+        return ready
+
+    def _resolve(self, refused: set[TopicPartition], recorded: Recorded) -> None:
+        """Tells a lost answer of our own commit (same epoch: take the row) from another owner (its epoch)."""
+        self.identities.clear()
+        actual = offsets.read(self.connection(), refused, self._group)
+        for partition in refused:
+            found = actual.get(partition)
+            if found is not None and found.epoch == self.cursors[partition].epoch:
+                self.cursors[partition] = found
+            else:
+                recorded.fenced.add(partition)
+                self.cursors.pop(partition, None)
+
+    def _transaction(self, slices: list[Slice], recorded: Recorded) -> Recorded:
+        connection = self.connection()
+        delivered, dead = _unusable(slices)
+        self._limit.check(delivered, dead)
+        interactions = _gather([piece for piece in slices if piece.partition.topic == INTERACTIONS.name])
+        orders = _commands(slices)
+        at_ms, recorded.clamped = event_times(interactions.messages, interactions.record_ms)
+        self._prepare_partitions(connection, at_ms, interactions.record_ms)
+        keys = deduplication.dedupe_keys([message.user_id for message in interactions.messages], interactions.event_ids)
+        batch = assemble(connection, self.identities, interactions.messages, at_ms, keys)
+        learners = self.identities.learners(connection, [command.user_id for command in orders])
+        moves = self._moves(slices, interactions, at_ms)
+        with connection.transaction():
+            connection.execute(LOCK_SHARED, {"lock": WRITERS_LOCK})
+            refused = offsets.swap(connection, moves, self._group)
+            if refused:
+                raise NotMoved(refused)
+            effects = Effects(applied_seq=_scalar(connection, NEXT_SEQ))
+            contents = self._put_catalogue(connection, slices)
+            carried_out = self._apply_commands(connection, orders, learners, effects)
+            fresh = deduplication.unseen(connection, keys, interactions.record_ms, self._weeks_back)
+            batch = self._with_current_consent(connection, batch, learners, orders).take(fresh)
+            interaction_log.append(connection, batch, effects.applied_seq)
+            self._put_texts(connection, interactions, batch, fresh)
+            for projection in self._projections:
+                projection.apply(connection, batch, effects)
+            self._put_refused(connection, slices, effects)
+            applied_ranges.put(
+                connection,
+                applied_ranges.Step(effects.applied_seq, self._group, self._owner),
+                _applied(slices, moves, interactions, fresh),
+            )
+            outbox.put(connection, effects.outbox)
+            erased = self._erase(connection, carried_out)
+        for move in moves:
+            self.cursors[move.partition] = Cursor(move.end, move.epoch)
+        self._limit.add(delivered, dead)
+        commanded = np.array([learner.key for _, learner in carried_out], np.int64)
+        recorded.applied_seq = effects.applied_seq
+        recorded.batch = batch
+        recorded.mirror = effects.mirror
+        recorded.touched = np.setdiff1d(np.union1d(batch.learner, commanded), erased)
+        recorded.erased = erased
+        recorded.delivered = delivered[""]
+        recorded.duplicates = len(fresh) - int(fresh.sum())
+        recorded.dead = Counter(letter.reason for piece in slices for letter in piece.dead)
+        recorded.misrouted = sum(len(piece.misrouted) for piece in slices)
+        recorded.outbox = len(effects.outbox)
+        recorded.commands = len(carried_out)
+        recorded.contents = contents
+        return recorded
+
+    # -- the parts of the transaction ------------------------------------------------------------------------------
+
+    def _moves(self, slices: list[Slice], interactions: _Interactions, at_ms: Int64) -> list[Move]:
+        newest: dict[TopicPartition, int] = {}
+        folded = [piece for piece in slices if piece.partition.topic == INTERACTIONS.name]
+        for index, piece in enumerate(folded):
+            mine = at_ms[interactions.places == index]
+            newest[piece.partition] = int(mine.max()) if len(mine) else 0
+        return [
+            Move(
+                partition=piece.partition,
+                start=self.cursors[piece.partition].next_offset,
+                end=piece.end,
+                epoch=self.cursors[piece.partition].epoch,
+                watermark_ms=newest.get(piece.partition, 0),
+            )
+            for piece in slices
+        ]
+
+    def _prepare_partitions(self, connection: Connection, at_ms: Int64, record_ms: Int64) -> None:
+        """Makes the table partitions that the poll needs, outside its transaction, one process at a time."""
+        months = interaction_log.months_in(at_ms) - self._months if len(at_ms) else set()
+        week = int(deduplication.weeks_of(record_ms).max()) if len(record_ms) else 0
+        if not months and week <= self._week:
+            return
+        connection.execute(LOCK_ALONE, {"lock": PARTITIONING_LOCK})
+        try:
+            for year, month in sorted(months):
+                interaction_log.prepare_month(connection, year, month)
+            if week > self._week:
+                deduplication.prepare_weeks(connection, week, self._weeks_back)
+                self._week = week
+            self._months |= months
+        finally:
+            connection.execute(UNLOCK, {"lock": PARTITIONING_LOCK})
+
+    def _put_catalogue(self, connection: Connection, slices: list[Slice]) -> int:
+        changed = 0
+        for piece in slices:
+            if piece.partition.topic == CATALOGUE.name:
+                changed += catalogue.put(connection, piece.keys, piece.messages)
+        return changed
+
+    def _apply_commands(
+        self, connection: Connection, orders: list[Command], learners: list[Learner], effects: Effects
+    ) -> list[tuple[Command, Learner]]:
+        return [
+            (command, learner)
+            for command, learner in zip(orders, learners, strict=True)
+            if commands.apply(connection, command, learner, self.identities, effects)
+        ]
+
+    def _with_current_consent(
+        self, connection: Connection, batch: Interactions, learners: list[Learner], orders: list[Command]
+    ) -> Interactions:
+        """The batch with the consent that the commands of this very poll left behind."""
+        if not orders or not len(batch):
+            return batch
+        changed = sorted({learner.key for learner in learners})
+        rows = connection.execute(
+            "SELECT learner_key, consent FROM learners WHERE learner_key = ANY (%s)", (changed,)
+        ).fetchall()
+        consent = batch.consent.copy()
+        for key, now in rows:
+            consent[batch.learner == key] = now
+        return Interactions(**{**{name: getattr(batch, name) for name in COLUMNS}, "consent": consent})
+
+    def _put_texts(self, connection: Connection, interactions: _Interactions, batch: Interactions, fresh: Mask) -> None:
+        kept = [message for message, new in zip(interactions.messages, fresh, strict=True) if new]
+        rows = [row for row, message in enumerate(kept) if message.feedback]
+        if not rows:
+            return
+        connection.execute(
+            profiles.INSERT_TEXT,
+            {
+                "learners": batch.learner[rows],
+                "keys": batch.dedupe_key[rows],
+                "texts": [kept[row].feedback for row in rows],
+                "at": batch.at_ms[rows].astype("datetime64[ms]"),
+            },
+        )
+
+    def _put_refused(self, connection: Connection, slices: list[Slice], effects: Effects) -> None:
+        for piece in slices:
+            effects.outbox += dead_letters.put(connection, piece.partition, piece.dead)
+            effects.outbox += [record for _, record in piece.misrouted]
+
+    def _erase(self, connection: Connection, carried_out: list[tuple[Command, Learner]]) -> list[int]:
+        erased = []
+        for command, learner in carried_out:
+            if isinstance(command, EraseRequested):
+                erasure.forget(connection, learner.key, command.command_id)
+                self.identities.forget_learner(command.user_id)
+                erased.append(learner.key)
+        return erased
+
+
+def _unusable(slices: list[Slice]) -> tuple[Counter[str], Counter[str]]:
+    """Records delivered and dead, by producer; '' stands for all of them."""
+    delivered = Counter({"": sum(piece.delivered for piece in slices)})
+    dead = Counter({"": sum(len(piece.dead) for piece in slices)})
+    for piece in slices:
+        delivered.update(piece.producers)
+        dead.update(letter.producer for letter in piece.dead if letter.producer)
+    return delivered, dead
+
+
+def _applied(
+    slices: list[Slice], moves: list[Move], interactions: _Interactions, fresh: Mask
+) -> list[applied_ranges.AppliedRange]:
+    folded = [piece for piece in slices if piece.partition.topic == INTERACTIONS.name]
+    total = np.bincount(interactions.places, minlength=len(folded))
+    new = np.bincount(interactions.places[fresh], minlength=len(folded))
+    counts = {piece.partition: (int(new[i]), int(total[i] - new[i])) for i, piece in enumerate(folded)}
+    ranges = []
+    for piece, move in zip(slices, moves, strict=True):
+        applied, duplicates = counts.get(piece.partition, (0, 0))
+        ranges.append(
+            applied_ranges.AppliedRange(
+                partition=move.partition,
+                first_offset=move.start,
+                end_offset=move.end,
+                epoch=move.epoch,
+                delivered=piece.delivered,
+                applied=applied,
+                duplicates=duplicates,
+                dead=len(piece.dead),
+                misrouted=len(piece.misrouted),
+            )
+        )
+    return ranges
+
+
+def _gather(slices: list[Slice]) -> _Interactions:
+    return _Interactions(
+        messages=[message for piece in slices for message in piece.messages],
+        event_ids=[event_id for piece in slices for event_id in piece.event_ids],
+        record_ms=np.array([ms for piece in slices for ms in piece.record_ms], np.int64),
+        places=np.repeat(np.arange(len(slices)), [len(piece.messages) for piece in slices]),
+    )
+
+
+def _commands(slices: list[Slice]) -> list[Command]:
+    return [m for piece in slices if piece.partition.topic == LEARNER_COMMANDS.name for m in piece.messages]
+
+
+def _scalar(connection: Connection, query: str) -> int:
+    row = connection.execute(query).fetchone()
+    assert row is not None
+    return int(row[0])

@@ -1,0 +1,215 @@
+"""What does a worker process do?  One Faust agent over whole polls; each becomes one projection transaction.
+
+``build`` is a factory: importing this module starts nothing.  Decoding of the next poll runs in one thread while the
+database works on the last in another; polls are recorded strictly in the order in which they were fetched.
+
+Exit codes: 0 clean stop, 1 start failed for now (the broker is away), 70 crashed or fenced (start again), 78 the
+input is wrong or lost and a person must look.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import faust
+import numpy as np
+from faust.types import TP
+
+from projections.dead_letter_limit import DeadLetterLimit
+from projections.poll import Slice
+from projections.recorder import DataLost, Recorded, Recorder
+from schemas.interactions import TYPE_OF_CODE
+from schemas.topics import CATALOGUE, INTERACTIONS, LEARNER_COMMANDS
+from streams import metrics, startup_checks
+from streams.intake import decode_slice
+from streams.list_tick import ListTick
+from streams.outbox_relay import OutboxRelay
+from streams.poll_store import PollStore
+from streams.settings import WorkerSettings
+from streams.transport import EXIT_CRASHED, BatchApp, Poll, PollScheduler, PollSchema
+
+logger = logging.getLogger(__name__)
+
+TOPICS = (INTERACTIONS, LEARNER_COMMANDS, CATALOGUE)
+"""What the worker folds.  Equal partition counts, checked at every claim."""
+LOG_MISROUTED_EVERY_SECONDS = 60.0
+
+
+class Evicted(Exception):  # noqa: N818 - it says what happened to us
+    """Another process owns our partitions."""
+
+    exit_code = EXIT_CRASHED
+
+
+class Worker:
+    """Takes polls to the recorder and what follows from them to everybody else."""
+
+    def __init__(self, app: BatchApp, settings: WorkerSettings, store: PollStore) -> None:
+        self._app = app
+        self._store = store
+        self._decoder = ThreadPoolExecutor(1, thread_name_prefix="decoder")
+        self._recording: asyncio.Future[None] | None = None
+        self._misrouted_logged = -LOG_MISROUTED_EVERY_SECONDS
+        self._misrouted = 0
+        self.relay = OutboxRelay(settings.database_url, settings.kafka_bootstrap)
+        self.lists = ListTick(settings)
+
+    async def take(self, poll: Poll) -> None:
+        """Decodes a poll while the one before it is recorded, then has it recorded in its turn."""
+        await self._check_holes(poll)
+        loop = asyncio.get_running_loop()
+        slices = await loop.run_in_executor(self._decoder, self._decode, poll)
+        if self._recording is not None:
+            await self._recording
+        self._recording = asyncio.ensure_future(self._record(slices))
+
+    def _decode(self, poll: Poll) -> list[Slice]:
+        consumer = self._app.consumer
+        return [
+            decode_slice(
+                tp.topic,
+                tp.partition,
+                raw.start,
+                raw.records,
+                consumer._thread.topic_partitions(tp.topic),
+                raw.seek_number,
+            )
+            for tp, raw in sorted(poll.items())
+        ]
+
+    async def _record(self, slices: list[Slice]) -> None:
+        try:
+            recorded = await self._store.record(slices, self._is_stale)
+            await self._follow_up(recorded, slices)
+        except Exception as fault:  # noqa: BLE001 - whatever it is, a half-dead worker would be worse
+            self._app._crash(fault)
+
+    def _is_stale(self, piece: Slice) -> bool:
+        return bool(self._app.consumer.is_stale(TP(*piece.partition), piece.seek_number))
+
+    async def _follow_up(self, recorded: Recorded, slices: list[Slice]) -> None:
+        if recorded.lost:
+            metrics.RESEEKS.inc(len(recorded.lost))
+            await self._app.consumer.seek_back({TP(*tp): offset for tp, offset in recorded.lost.items()})
+        if recorded.fenced:
+            metrics.FENCED.inc(len(recorded.fenced))
+            assigned = self._app.consumer.assignment()
+            if not self._app.rebalancing and any(TP(*tp) in assigned for tp in recorded.fenced):
+                # A seek inside one generation does not bump the epoch: going on would read and refuse for ever.
+                self._app._crash(Evicted("another process claimed our partitions: does one run with the same name?"))
+        if not recorded.applied_seq:
+            return
+        self._measure(recorded, slices)
+        if recorded.outbox:
+            self.relay.wake()
+        self.lists.touch(recorded, rescan=self._store.retried)
+        self._store.retried = False
+        if recorded.misrouted:
+            self._log_misrouted(recorded.misrouted)
+
+    def _measure(self, recorded: Recorded, slices: list[Slice]) -> None:
+        metrics.TRANSACTIONS.inc()
+        metrics.POLL_RECORDS.observe(recorded.delivered)
+        oldest = min((piece.record_ms[0] for piece in slices if piece.record_ms), default=None)
+        if oldest is not None:
+            metrics.FRESHNESS_SECONDS.observe(max(0.0, time.time() - oldest / 1000))
+        for code, count in enumerate(np.bincount(recorded.batch.type).tolist()):
+            if count:
+                metrics.EVENTS.labels(TYPE_OF_CODE[code].value).inc(count)
+        for reason, count in recorded.dead.items():
+            metrics.DEAD_LETTERS.labels(reason).inc(count)
+        metrics.DUPLICATES.inc(recorded.duplicates)
+        metrics.CLAMPED.inc(recorded.clamped)
+        metrics.MISROUTED.inc(recorded.misrouted)
+        metrics.COMMANDS.inc(recorded.commands)
+        metrics.CONTENTS.inc(recorded.contents)
+
+    def _log_misrouted(self, count: int) -> None:
+        self._misrouted += count
+        if time.monotonic() - self._misrouted_logged >= LOG_MISROUTED_EVERY_SECONDS:
+            logger.warning(
+                "%d records stood in a wrong partition or had no key and were sent to their own; "
+                "set partitioner=murmur2_random in librdkafka producers and use the userId as key",
+                self._misrouted,
+            )
+            self._misrouted, self._misrouted_logged = 0, time.monotonic()
+
+    async def _check_holes(self, poll: Poll) -> None:
+        """A slice that begins behind its start met a transaction marker, compaction, or records that are gone."""
+        holes = [tp for tp, raw in poll.items() if raw.records[0].offset > raw.start]
+        if not holes:
+            return
+        starts: Mapping[TP, int] = await self._app.consumer.log_starts(holes)
+        gone = [tp for tp in holes if starts[tp] > poll[tp].start]
+        if gone:
+            self._app._crash(DataLost(f"retention deleted records of {len(gone)} partitions before they were applied"))
+
+
+def build(settings: WorkerSettings) -> BatchApp:
+    """The Faust application of one worker process, not started."""
+    app = BatchApp(
+        "personalize-worker",
+        broker=f"kafka://{settings.kafka_bootstrap.replace(',', ';kafka://')}",
+        store="memory://",
+        autodiscover=False,
+        web_enabled=False,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        stream_wait_empty=False,
+        # Polls, not records: one being recorded, one decoded, two waiting.
+        stream_buffer_maxsize=2,
+        table_standby_replicas=0,
+        ConsumerScheduler=PollScheduler,
+        broker_max_poll_records=settings.max_poll_records,
+        consumer_max_fetch_size=4 * 1024 * 1024,
+        broker_session_timeout=settings.session_timeout_seconds,
+        broker_heartbeat_interval=1.0,
+        broker_rebalance_timeout=settings.session_timeout_seconds,
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=settings.instance_id,
+        broker_check_crcs=False,
+        loghandlers=[],
+    )
+    recorder = Recorder(
+        settings.database_url,
+        settings.instance_id,
+        limit=DeadLetterLimit(settings.dead_letter_max_share, settings.dead_letter_min_count),
+        dedupe_days=settings.dedupe_days,
+    )
+    store = PollStore(recorder)
+    app.offset_store = store
+    worker = Worker(app, settings, store)
+    topic = app.topic(*(topic.name for topic in TOPICS), schema=PollSchema(), acks=False)
+
+    @app.agent(topic, name="fold")
+    async def fold(stream: Any) -> None:
+        async for poll in stream:
+            await worker.take(poll)
+
+    @app.task
+    async def relay_outbox() -> None:
+        await worker.relay.run()
+
+    @app.task
+    async def write_lists() -> None:
+        await worker.lists.run()
+
+    return app
+
+
+def main(settings: WorkerSettings) -> None:
+    """Runs one worker until it is told to stop; returns only by exiting."""
+    startup_checks.check_all()
+    if settings.metrics_port:
+        from prometheus_client import start_http_server
+
+        start_http_server(settings.metrics_port, addr="127.0.0.1")
+    app = build(settings)
+    faust.Worker(
+        app, loglevel=settings.log_level, redirect_stdouts=False, logging_config=None
+    ).execute_from_commandline()
