@@ -1,0 +1,175 @@
+"""What happens to every request, whichever route serves it?  Identity, limits, metrics, and problems for the rest.
+
+This stands outside the framework because a request that no route matches is a request too: it gets an id, is counted,
+and is refused in the same shape.  Paths are handed on *undecoded*, so that a user id may contain an encoded slash.
+The one hot route, a learner's recommendations, is answered here directly: the framework's way is twice as long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+
+from api.limits import Limits, bounded_body, check_url_and_headers
+from api.metrics import UNMATCHED, Metrics
+from api.problems import Answer, ProblemError, problem, problem_answer
+
+Scope = Any
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+HotRoute = Callable[[Scope, dict[bytes, bytes]], Awaitable[Answer]]
+"""(scope, headers) -> answer."""
+
+HOT_PREFIX = b"/api/recommendations/"
+HOT_PATTERN = "/api/recommendations/{user_id}"
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:+/=-]{1,128}\Z")
+_HOST = re.compile(rb"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::\d{1,5})?\Z")
+
+_log = structlog.get_logger("api")
+
+
+def new_id() -> str:
+    """A UUIDv7: 48 bits of Unix milliseconds, then random bits, so that ids sort by time."""
+    value = time.time_ns() // 1_000_000 << 80 | int.from_bytes(os.urandom(10), "big")
+    value = value & ~(0xF << 76) | 0x7 << 76
+    value = value & ~(0x3 << 62) | 0x2 << 62
+    digits = f"{value:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+class Edge:
+    """The outermost ASGI application.
+
+    Args:
+        app: the framework's application, for everything but the hot route.
+        hot: answers ``GET /api/recommendations/:userId``.
+        metrics: where requests are counted.
+        limits: what requests are held to.
+        hosts: names that the Host header may have, lower case; a page that rebinds its own name to this address has
+            another one.  Empty: any.
+    """
+
+    def __init__(
+        self, app: Application, hot: HotRoute, metrics: Metrics, limits: Limits, hosts: frozenset[str] = frozenset()
+    ) -> None:
+        self.app = app
+        self._hot = hot
+        self._metrics = metrics
+        self._limits = limits
+        self._hosts = frozenset(host.encode() for host in hosts)
+        self._in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one request (or the lifespan, which is the framework's)."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        headers = dict(scope["headers"])
+        request_id = headers.get(b"x-request-id", b"")
+        if not _REQUEST_ID.match(request_id):
+            request_id = new_id().encode()
+        scope["state"] = {**scope.get("state", {}), "request_id": request_id.decode()}
+        response = _Response(send, request_id)
+        self._in_flight += 1
+        self._metrics.in_flight.inc()
+        try:
+            await self._serve(scope, headers, receive, response)
+        finally:
+            self._in_flight -= 1
+            self._metrics.in_flight.dec()
+            seconds = time.perf_counter() - started
+            self._metrics.observe(scope.get("path_template") or UNMATCHED, scope["method"], response.status, seconds)
+
+    async def _serve(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, response: _Response) -> None:
+        try:
+            if self._in_flight > self._limits.requests_in_flight:
+                raise problem(
+                    503,
+                    "Too many requests are being served. Try again later.",
+                    kind="overloaded",
+                    title="Overloaded",
+                    headers=[(b"retry-after", b"1")],
+                )
+            check_url_and_headers(self._limits, scope)
+            self._check_host(headers.get(b"host"))
+            raw_path: bytes = scope["raw_path"]
+            hot = raw_path.startswith(HOT_PREFIX) and b"/" not in raw_path[len(HOT_PREFIX) :]
+            if hot and scope["method"] == "GET" and len(raw_path) > len(HOT_PREFIX):
+                scope["path_template"] = HOT_PATTERN
+                await response.answer(await self._hot(scope, headers))
+                return
+            scope["path"] = raw_path.decode("ascii", errors="replace")
+            if scope["method"] not in {"GET", "HEAD"}:
+                receive = bounded_body(self._limits, headers.get(b"content-length"), receive)
+            await self.app(scope, receive, response.send)
+        except ProblemError as error:
+            await response.answer(problem_answer(error, response.request_id.decode()))
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the last place that can still answer
+            log_failure(error, scope, response.request_id.decode())
+            await response.answer(problem_answer(problem(500), response.request_id.decode()))
+
+    def _check_host(self, host: bytes | None) -> None:
+        if not self._hosts:
+            return
+        match = _HOST.match(host or b"")
+        if match is None or match[1].lower() not in self._hosts:
+            raise problem(
+                400,
+                "The Host header names no host that this API is served under (setting ALLOWED_HOSTS).",
+                kind="unknown-host",
+                title="Unknown host",
+            )
+
+
+class _Response:
+    """Sends one response with the request's id, and remembers its status."""
+
+    def __init__(self, send: Send, request_id: bytes) -> None:
+        self._send = send
+        self.request_id = request_id
+        self.status = 0
+
+    async def send(self, message: Any) -> None:
+        """An ASGI ``send`` that adds what every response carries."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [
+                *message.get("headers", ()),
+                (b"x-request-id", self.request_id),
+                (b"x-content-type-options", b"nosniff"),
+            ]
+        await self._send(message)
+
+    async def answer(self, answer: Answer) -> None:
+        """Sends a whole response, unless one was begun."""
+        if self.status:
+            return
+        length = (b"content-length", b"%d" % len(answer.body))
+        await self.send({"type": "http.response.start", "status": answer.status, "headers": [*answer.headers, length]})
+        await self._send({"type": "http.response.body", "body": answer.body})
+
+
+def log_failure(error: BaseException, scope: Scope, request_id: str) -> None:
+    """Logs what nobody foresaw, by place and kind; its message may quote what was sent and is left out."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = f"{place.tb_frame.f_code.co_qualname}:{place.tb_lineno}" if place is not None else ""
+    _log.error(
+        "request_failed",
+        request_id=request_id,
+        method=scope.get("method"),
+        route=scope.get("path_template") or UNMATCHED,
+        error=type(error).__name__,
+        where=where,
+    )

@@ -1,0 +1,130 @@
+"""Has the write that this reader knows of arrived?  Bounded waiting until the read models have passed a position.
+
+While somebody waits, one background task asks Postgres every few milliseconds for all of them together; when nobody
+waits, nothing is asked.  Waiting never fails a read: it ends with the answer, with the deadline, or at once when too
+many wait already, and the read then says that it is stale.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from api.tokens import Positions, TopicPartition
+
+POLL_SECONDS = 0.004
+MOST_WAITERS = 500
+
+Offsets = Mapping[TopicPartition, int]
+FetchOffsets = Callable[[], Awaitable[Offsets]]
+FetchLists = Callable[[list[int]], Awaitable[Mapping[int, int]]]
+"""Learner keys in; out, for each, the oldest transaction that any of the learner's lists reflects."""
+
+
+@dataclass(eq=False, slots=True)
+class _Waiter:
+    done: asyncio.Future[None]
+    positions: Positions = field(default_factory=dict)
+    learner_key: int | None = None
+    applied_seq: int = 0
+
+
+class Waiting:
+    """Lets readers wait for the worker.
+
+    Args:
+        fetch_offsets: the next offset of every partition that the read models have passed.
+        fetch_lists: how far the lists of some learners are.
+        failures: what these raise when Postgres is away; waiting then goes on until its deadline.
+        most_waiters: readers that may wait at a time.
+    """
+
+    def __init__(
+        self,
+        fetch_offsets: FetchOffsets,
+        fetch_lists: FetchLists,
+        failures: type[Exception],
+        most_waiters: int = MOST_WAITERS,
+    ) -> None:
+        self._fetch_offsets = fetch_offsets
+        self._fetch_lists = fetch_lists
+        self._failures = failures
+        self._most_waiters = most_waiters
+        self._waiters: set[_Waiter] = set()
+        self._task: asyncio.Task[None] | None = None
+        self.refused = 0
+        """Readers that were not let in, ever."""
+
+    @property
+    def count(self) -> int:
+        """Readers waiting now."""
+        return len(self._waiters)
+
+    async def for_positions(self, positions: Positions, seconds: float) -> bool:
+        """Whether the read models have passed all positions, after waiting at most so long."""
+        if not positions:
+            return True
+        return await self._wait(lambda done: _Waiter(done, positions=positions), seconds)
+
+    async def for_lists(self, learner_key: int, applied_seq: int, seconds: float) -> bool:
+        """Whether a learner's lists reflect a transaction, after waiting at most so long."""
+        return await self._wait(lambda done: _Waiter(done, learner_key=learner_key, applied_seq=applied_seq), seconds)
+
+    async def close(self) -> None:
+        """Lets everybody go."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        for waiter in self._waiters:
+            waiter.done.cancel()
+
+    async def _wait(self, make: Callable[[asyncio.Future[None]], _Waiter], seconds: float) -> bool:
+        if len(self._waiters) >= self._most_waiters:
+            self.refused += 1
+            return False
+        waiter = make(asyncio.get_running_loop().create_future())
+        self._waiters.add(waiter)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._poll())
+        try:
+            # One look is always taken, however short the deadline: what has arrived needs no waiting.
+            async with asyncio.timeout(max(seconds, POLL_SECONDS * 5)):
+                await waiter.done
+        except TimeoutError:
+            return False
+        finally:
+            self._waiters.discard(waiter)
+        return True
+
+    async def _poll(self) -> None:
+        while self._waiters:
+            with contextlib.suppress(self._failures):
+                await self._look()
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _look(self) -> None:
+        waiters = list(self._waiters)
+        if any(waiter.positions for waiter in waiters):
+            offsets = await self._fetch_offsets()
+            for waiter in waiters:
+                if waiter.positions and passed(offsets, waiter.positions):
+                    _release(waiter)
+        keys = sorted({waiter.learner_key for waiter in waiters if waiter.learner_key is not None})
+        if keys:
+            reached = await self._fetch_lists(keys)
+            for waiter in waiters:
+                if waiter.learner_key is not None and reached.get(waiter.learner_key, -1) >= waiter.applied_seq:
+                    _release(waiter)
+
+
+def passed(offsets: Offsets, positions: Positions) -> bool:
+    """Whether every position lies at or before the offset of its partition."""
+    return all(offsets.get(partition, 0) >= offset for partition, offset in positions.items())
+
+
+def _release(waiter: _Waiter) -> None:
+    if not waiter.done.done():
+        waiter.done.set_result(None)
