@@ -49,8 +49,8 @@ _decode_interaction = msgspec.json.Decoder(Interaction).decode
 
 @cache
 def time_zone_names() -> frozenset[str]:
-    """Return the names of the IANA time zone database."""
-    return frozenset(available_timezones())
+    """Return the names of the IANA time zone database, without those that mean "whatever this machine has"."""
+    return frozenset(available_timezones() - {"localtime", "Factory"})
 
 
 def decode_interaction(value: bytes | None) -> Interaction | Invalid:

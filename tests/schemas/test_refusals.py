@@ -130,6 +130,7 @@ BAD = [
     (changed(context={SECRET: ["\0"]}), Reason.UNSTORABLE_TEXT, "/context"),
     (changed(timezone=SECRET), Reason.UNKNOWN_TIMEZONE, "/timezone"),
     (changed(timezone="+02:00"), Reason.UNKNOWN_TIMEZONE, "/timezone"),
+    (changed(timezone="localtime"), Reason.UNKNOWN_TIMEZONE, "/timezone"),
     (changed(timezone="europe/lisbon"), Reason.UNKNOWN_TIMEZONE, "/timezone"),
     (changed(schemaVersion=2), Reason.UNKNOWN_VERSION, "/schemaVersion"),
     (changed(schemaVersion="1"), Reason.WRONG_TYPE, "/schemaVersion"),
