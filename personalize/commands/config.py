@@ -20,12 +20,12 @@ def config() -> None:
 
 @app.command()
 def show(as_json: Json = False) -> None:
-    """Print every setting with its value and source; secrets are masked."""
+    """Print every setting with its value and source; secrets are masked. docs/configuration.md says what each means."""
     lines = described(Settings.load())
     if as_json:
         print_json([asdict(line) for line in lines])
         return
-    rows = table("setting", "value", "source", "meaning")
+    rows = table("setting", "value", "source")
     for line in lines:
-        rows.add_row(line.variable, line.value or "-", line.source, line.doc)
+        rows.add_row(line.variable, line.value or "-", line.source)
     console.print(rows)

@@ -12,7 +12,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+_FILE_WIDTH = 240  # columns of a table that goes to a file or a pipe: nothing is folded there
+
 console = Console(soft_wrap=True, highlight=False)
+if not console.is_terminal:
+    console = Console(soft_wrap=True, highlight=False, width=_FILE_WIDTH)
 
 
 def print_json(document: Mapping[str, Any] | list[Any]) -> None:

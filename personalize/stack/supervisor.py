@@ -81,6 +81,14 @@ def _start_detached(home: Path, file: StateFile, report: Report | None) -> Stack
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    try:
+        return _await_ready(home, file, process, report)
+    except BaseException:  # Ctrl-C too: what was started for a caller who left must not stay
+        process.terminate()
+        raise
+
+
+def _await_ready(home: Path, file: StateFile, process: subprocess.Popen[bytes], report: Report | None) -> StackState:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
         state = file.read()
@@ -95,7 +103,6 @@ def _start_detached(home: Path, file: StateFile, report: Report | None) -> Stack
             what = file.read().problem or _tail(home / "logs" / "supervisor.log")
             raise StackError(f"The local stack did not start: {what}", "personalize doctor")
         time.sleep(0.05)
-    process.terminate()
     raise StackError(f"The local stack did not start within {_START_SECONDS:.0f} s.", "personalize doctor")
 
 

@@ -1,0 +1,103 @@
+# Every way to build, run and check this project; `make` alone lists them.
+# Nothing is installed outside .venv, and nothing but Python 3.11+ and make is needed.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11; do \
+	"$$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo "$$name"; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PYTEST := $(BIN)/pytest -q
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+
+# -- install ---------------------------------------------------------------------------------------------------------
+
+.PHONY: install
+install: $(INSTALLED) ## make .venv with everything pinned in requirements.lock, and the `personalize` command
+
+$(BIN)/python:
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Python 3.11 or newer is needed and was not found. Install it, or name it: make install PYTHON=/path/to/python3" >&2; exit 1; fi
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "$(PYTHON) is older than Python 3.11. Name a newer one: make install PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "$(PYTHON) cannot make virtual environments: ensurepip is missing. On Debian or Ubuntu: apt install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(INSTALLED): requirements.lock pyproject.toml | $(BIN)/python
+	@awk '/^[^ #]/ {wanted = /^uv==/} wanted' requirements.lock > $(VENV)/uv.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r $(VENV)/uv.txt
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.PHONY: lock
+lock: $(INSTALLED) ## resolve requirements.in into requirements.lock anew
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+		--no-emit-find-links --output-file requirements.lock requirements.in
+
+# -- run -------------------------------------------------------------------------------------------------------------
+
+.PHONY: run
+run: $(INSTALLED) ## everything at once: servers, worker, API, real demo traffic; Ctrl-C stops all
+	@$(BIN)/personalize run
+
+.PHONY: up
+up: $(INSTALLED) ## start Kafka, Postgres and Redis in the background
+	@$(BIN)/personalize up
+
+.PHONY: down
+down: $(INSTALLED) ## stop them; the data stay in .personalize/
+	@$(BIN)/personalize down
+
+.PHONY: doctor
+doctor: $(INSTALLED) ## check this machine, and print the fix for what is missing
+	@$(BIN)/personalize doctor
+
+# -- test ------------------------------------------------------------------------------------------------------------
+
+.PHONY: test
+test: $(INSTALLED) ## all tests but the slow fault runs and those that need the measuring data
+	@$(PYTEST) -m "not faults and not data"
+
+.PHONY: check
+check: $(INSTALLED) ## ruff, formatting, mypy --strict, and who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: $(INSTALLED) ## let ruff put the formatting right
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: laws
+laws: $(INSTALLED) ## the laws that every fold obeys, with more examples
+	@HYPOTHESIS_PROFILE=thorough $(PYTEST) -m "not servers and not faults and not data" tests
+
+.PHONY: integration
+integration: $(INSTALLED) ## the tests that need real servers
+	@$(PYTEST) -m "servers and not faults"
+
+.PHONY: faults
+faults: $(INSTALLED) ## kill, stop and restart real processes; compare with a reference fold (slow)
+	@$(PYTEST) -m faults tests
+
+.PHONY: data
+data: $(INSTALLED) ## the tests that need the measuring data sets (PERSONALIZE_DATA)
+	@$(PYTEST) -m "data and not faults" tests
+
+# -- measure and generate --------------------------------------------------------------------------------------------
+
+.PHONY: bench
+bench: $(INSTALLED) ## how to measure: lists the benches
+	@$(BIN)/personalize bench --help

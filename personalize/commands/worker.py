@@ -1,0 +1,41 @@
+"""`personalize worker`: the stream processor in the foreground, until SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+import typer
+
+from personalize.connection import endpoints, token_secret
+from personalize.settings import Settings
+from personalize.stack import ports
+
+app = typer.Typer()
+
+
+@app.command()
+def command() -> None:
+    """Run the stream processor in the foreground."""
+    from streams.settings import WorkerSettings
+    from streams.worker import main
+
+    settings = Settings.load()
+    servers = endpoints(settings)
+    metrics_port = settings.metrics_port or ports.choose(0, None, set(), "METRICS_PORT")
+    print(f"metrics on http://{ports.LOOPBACK}:{metrics_port}/metrics", flush=True)
+    main(
+        WorkerSettings(
+            kafka_bootstrap=servers.kafka,
+            database_url=servers.database_url,
+            redis_host=servers.redis_host,
+            redis_port=servers.redis_port,
+            redis_password=servers.redis_password or "",
+            instance_id=settings.worker_instance_id or "worker-0",
+            max_poll_records=settings.max_poll_records,
+            dead_letter_max_share=settings.dead_letter_max_share,
+            dead_letter_min_count=settings.dead_letter_min_count,
+            dedupe_days=settings.dedupe_days,
+            list_tick_ms=settings.list_tick_ms,
+            metrics_port=metrics_port,
+            log_level=settings.log_level,
+            log_key=token_secret(settings).encode(),
+        )
+    )
