@@ -69,7 +69,7 @@ class Learners:
     def __contains__(self, learner: int) -> bool:
         return learner in self._row
 
-    def keys(self) -> list[int]:
+    def held(self) -> list[int]:
         """Keys of the learners held, ascending."""
         return sorted(self._row)
 
@@ -152,7 +152,7 @@ class Learners:
         gone = {key for key in learners if key in self._row}
         if not gone:
             return
-        kept = {key: self.dump(key) for key in self.keys() if key not in gone}
+        kept = {key: self.dump(key) for key in self.held() if key not in gone}
         fresh = Learners()
         for key, data in kept.items():
             fresh.load(key, data)
@@ -160,7 +160,7 @@ class Learners:
 
     def to_bytes(self) -> bytes:
         """Snapshot of all learners; ``from_bytes`` of it continues bit for bit."""
-        parts = [(key, self.dump(key)) for key in self.keys()]
+        parts = [(key, self.dump(key)) for key in self.held()]
         keys = np.array([key for key, _ in parts], np.int64)
         sizes = np.array([len(data) for _, data in parts], np.int64)
         head = snapshot.pack("learners", 0, {"keys": keys, "sizes": sizes})

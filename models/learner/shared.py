@@ -96,8 +96,17 @@ class Shared:
         return total + (sum(known) / len(skills) if skills else 0.0)
 
     def to_bytes(self) -> bytes:
-        """Snapshot without pickle; ``from_bytes`` of it continues bit for bit."""
-        return snapshot.pack("shared", self.version, dict(zip(_NAMES, _flat(self.tables), strict=True)))
+        """Snapshot without pickle; ``from_bytes`` of it continues bit for bit.
+
+        Rows beyond the highest key that was ever learnt are left out, so equal states give equal bytes.
+        """
+        items, skills = (
+            _touched(self.tables.item_rating, ITEM_VARIANCE),
+            _touched(self.tables.skill_rating, SKILL_VARIANCE),
+        )
+        sizes = (items, skills, GENERAL, skills * SKILL_WIDTH, items * ITEM_WIDTH)
+        kept = (array[:size] for array, size in zip(_flat(self.tables), sizes + sizes[2:], strict=True))
+        return snapshot.pack("shared", self.version, dict(zip(_NAMES, kept, strict=True)))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Shared:
@@ -136,6 +145,12 @@ def _ratings(rows: int, variance: float) -> Float64:
     table = np.zeros((rows, 2))
     table[:, 1] = variance
     return table
+
+
+def _touched(ratings: Float64, prior: float) -> int:
+    """Rows up to the last one that learnt anything: learning always shrinks the variance."""
+    moved = np.flatnonzero(ratings[:, 1] != prior)
+    return int(moved[-1]) + 1 if len(moved) else 0
 
 
 def _flat(tables: SharedTables) -> tuple[Float64, ...]:

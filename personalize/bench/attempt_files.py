@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import csv
 import gzip
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, cast
 
 import numpy as np
 
@@ -155,8 +155,9 @@ def _time(path: Path, number: int, text: str) -> int:
 
 def _lines(path: Path) -> Iterator[str]:
     try:
-        with gzip.open(path, "rb") if path.name.endswith(".gz") else path.open("rb") as raw:
-            yield from io.TextIOWrapper(io.BufferedReader(raw), encoding="utf-8-sig")
+        opener = gzip.open if path.name.endswith(".gz") else open
+        with opener(path, "rt", encoding="utf-8-sig", newline="") as lines:
+            yield from cast(IO[str], lines)
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise AttemptFileError(f"{path.name} can't be read: {error}") from error
 

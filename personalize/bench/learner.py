@@ -46,20 +46,17 @@ def measure(log: AttemptLog, advance: Advance = lambda _: None) -> dict[str, flo
     everything, train = log.attempts, log.train
     outcome = everything.success[train:]
     shared, learners = Shared(), Learners()
-    started = time.perf_counter()
-    stream(shared, learners, everything.slice(0, train), advance)
-    at_training_end = shared.published(1), Learners.from_bytes(learners.to_bytes())
-    pause = time.perf_counter()
-    resumed = time.perf_counter()
-    live = stream(shared, learners, everything.slice(train, len(everything)), advance)
-    seconds = (pause - started) + (time.perf_counter() - resumed)
-    frozen = stream(*at_training_end, everything.slice(train, len(everything)), advance, learn_shared=False)
+    test = everything.slice(train, len(everything))
+    _, training_seconds = stream(shared, learners, everything.slice(0, train), advance)
+    trained, trained_learners = shared.published(1), Learners.from_bytes(learners.to_bytes())
+    live, test_seconds = stream(shared, learners, test, advance)
+    frozen, _ = stream(trained, trained_learners, test, advance, learn_shared=False)
     delayed = _delayed(everything, advance)[train:]
     figures = {
         "auc": area_under_curve(outcome, live.probability),
         "log_loss": log_loss(outcome, live.probability),
         "calibration_error": calibration_error(outcome, live.probability),
-        "events_per_second": len(everything) / seconds,
+        "events_per_second": len(everything) / (training_seconds + test_seconds),
         "frozen_auc": area_under_curve(outcome, frozen.probability),
         "delayed_auc": area_under_curve(outcome, delayed),
         "rating_auc": area_under_curve(outcome, live.rating_probability),
@@ -82,15 +79,18 @@ def work_of(log: AttemptLog) -> int:
 
 def stream(
     shared: Shared, learners: Learners, log: Attempts, advance: Advance, *, learn_shared: bool = True
-) -> Predictions:
-    """Predict each attempt, then update, in batches of ``BATCH_ATTEMPTS``."""
-    probability, rating = np.empty(len(log)), np.empty(len(log))
+) -> tuple[Predictions, float]:
+    """Predict each attempt, then update, in batches of ``BATCH_ATTEMPTS``; with the seconds that this took."""
+    probability, rating, seconds = np.empty(len(log)), np.empty(len(log)), 0.0
     for start in range(0, len(log), BATCH_ATTEMPTS):
         stop = min(start + BATCH_ATTEMPTS, len(log))
-        said = fold(shared, learners, log.slice(start, stop), learn_shared=learn_shared)
+        batch = log.slice(start, stop)
+        started = time.perf_counter()
+        said = fold(shared, learners, batch, learn_shared=learn_shared)
+        seconds += time.perf_counter() - started
         probability[start:stop], rating[start:stop] = said.probability, said.rating_probability
         advance(stop - start)
-    return Predictions(probability, rating)
+    return Predictions(probability, rating), seconds
 
 
 def compile_kernel() -> None:
@@ -106,7 +106,8 @@ def _delayed(log: Attempts, advance: Advance) -> Float64:
     for version, start in enumerate(range(0, len(log), DELAY_ATTEMPTS), start=1):
         stop = min(start + DELAY_ATTEMPTS, len(log))
         part = log.slice(start, stop)
-        probability[start:stop] = stream(published, learners, part, advance, learn_shared=False).probability
+        said, _ = stream(published, learners, part, advance, learn_shared=False)
+        probability[start:stop] = said.probability
         stream(owner, owners_learners, part, advance)
         published = owner.published(version)
     return probability
@@ -120,7 +121,7 @@ def _validation(train: Attempts, advance: Advance) -> dict[str, float]:
     for held_out in VALIDATION_FIFTHS:
         last = np.isin(train.learner, people[fifth == held_out])
         order = np.concatenate([np.flatnonzero(~last), np.flatnonzero(last)])
-        said = stream(Shared(), Learners(), _take(train, order), advance).probability[-int(last.sum()) :]
+        said = stream(Shared(), Learners(), _take(train, order), advance)[0].probability[-int(last.sum()) :]
         outcome = train.success[last]
         found.append((area_under_curve(outcome, said), log_loss(outcome, said)))
     auc, loss = np.mean(found, axis=0)
