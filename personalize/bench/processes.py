@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 import time
@@ -135,9 +136,16 @@ class Supervised:
         return self.child.exit_code() is None
 
     def stop(self) -> int | None:
-        """Ends it for good; its exit code."""
+        """Ends it for good, cleanly; its exit code."""
+        return self._end(signal.SIGTERM)
+
+    def abandon(self) -> int | None:
+        """Ends it for good with SIGKILL, as a machine does that fails."""
+        return self._end(signal.SIGKILL)
+
+    def _end(self, first: signal.Signals) -> int | None:
         with self._lock:
             self._ended.set()
-        code = self.child.stop(grace_seconds=_STOP_SECONDS)
+        code = self.child.stop(first, _STOP_SECONDS)
         self._thread.join(5.0)
         return code

@@ -1,0 +1,164 @@
+"""Which achievements does one learner earn, and by which event?  The rule files played event by event.
+
+`requires`: a tier is unlocked by the later of the event that reaches it and those that unlock the first tiers of what
+it requires.  Windows leave out an event 21 days or more behind the learner's newest matching one.
+"""
+
+from __future__ import annotations
+
+import operator
+import struct
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from personalize.bench.fault_events import Event
+
+Rule = dict[str, Any]
+
+_LATEST_DAYS: Final = 21
+_COMPARE: Final[dict[str, Callable[[Any, Any], bool]]] = {
+    "eq": operator.eq,
+    "ne": operator.ne,
+    "lt": operator.lt,
+    "le": operator.le,
+    "gt": operator.gt,
+    "ge": operator.ge,
+}
+_FIELD: Final[dict[str, Callable[[Event], Any]]] = {
+    "timeSpent": lambda event: event.time_spent,
+    "completionRate": lambda event: event.completion,
+    "rating": lambda event: event.rating,
+    "clicksCount": lambda event: event.clicks,
+    "scrollDepth": lambda event: event.scroll,
+    "score": lambda event: event.score,
+    "success": lambda event: event.success,
+    "localHour": lambda event: event.local_hour,
+    "localWeekday": lambda event: (event.local_day + 3) % 7 + 1,
+}
+_MEMBER: Final[dict[str, Callable[[Event], Any]]] = {
+    "item": lambda event: event.item,
+    "content_type": lambda event: event.content_type,
+    "local_day": lambda event: event.local_day,
+}
+
+
+def play(events: Sequence[Event], rules: Sequence[Rule]) -> tuple[dict[str, int], dict[tuple[str, int], int]]:
+    """One learner's log, played.
+
+    Args:
+        events: in the order of the log.
+        rules: as in the rule files.
+
+    Returns:
+        Progress by rule (at most its highest threshold), and the event time [ms] of each unlocked (rule, tier).
+    """
+    reached: dict[str, list[int]] = {}
+    progress: dict[str, int] = {}
+    for rule in rules:
+        values = _values(rule, events)
+        thresholds = [tier["gte"] for tier in rule["tiers"]]
+        progress[rule["id"]] = min(max(values, default=0), thresholds[-1])
+        reached[rule["id"]] = [
+            next((place for place, value in enumerate(values) if value >= threshold), -1) for threshold in thresholds
+        ]
+    by_id = {rule["id"]: rule for rule in rules}
+    unlocked = {}
+    for rule in rules:
+        for tier in range(1, len(rule["tiers"]) + 1):
+            place = _unlocking(rule, tier, reached, by_id)
+            if place is not None:
+                unlocked[rule["id"], tier] = events[place].at_ms
+    return progress, unlocked
+
+
+def _unlocking(rule: Rule, tier: int, reached: dict[str, list[int]], by_id: dict[str, Rule]) -> int | None:
+    """Place of the event that unlocks a tier, or None."""
+    places: list[int | None] = [reached[rule["id"]][tier - 1]]
+    places += [_unlocking(by_id[required], 1, reached, by_id) for required in rule.get("requires", ())]
+    known = [place for place in places if place is not None and place >= 0]
+    return max(known) if len(known) == len(places) else None
+
+
+def _counts(rule: Rule, event: Event) -> bool:
+    when = rule["when"]
+    if when.get("types") and event.type not in when["types"]:
+        return False
+    for name, comparison, value in when.get("where", ()):
+        stated = _FIELD[name](event)
+        if stated is None or not _COMPARE[comparison](stated, _as_stored(value)):
+            return False
+    return True
+
+
+def _as_stored(value: float) -> float:
+    # Measurements are float32, and a bound of 0.9 means the float32 nearest to it.
+    return float(struct.unpack("f", struct.pack("f", value))[0])
+
+
+def _values(rule: Rule, events: Sequence[Event]) -> list[int]:
+    """What the rule stands at after each event of the log."""
+    step = _STEPS["window" if rule.get("window", "all") != "all" else rule["agg"]](rule)
+    values, value = [], 0
+    for event in events:
+        if _counts(rule, event):
+            value = max(value, step(event))
+        values.append(value)
+    return values
+
+
+def _count(_rule: Rule) -> Callable[[Event], int]:
+    seen = Counter[str]()
+
+    def step(_event: Event) -> int:
+        seen[""] += 1
+        return seen[""]
+
+    return step
+
+
+def _distinct(rule: Rule) -> Callable[[Event], int]:
+    members: set[Any] = set()
+
+    def step(event: Event) -> int:
+        members.add(_MEMBER[rule["of"]](event))
+        return len(members)
+
+    return step
+
+
+def _streak(_rule: Rule) -> Callable[[Event], int]:
+    days: set[int] = set()
+
+    def step(event: Event) -> int:
+        days.add(event.local_day)
+        first = last = event.local_day
+        while first - 1 in days:
+            first -= 1
+        while last + 1 in days:
+            last += 1
+        return last - first + 1
+
+    return step
+
+
+def _window(rule: Rule) -> Callable[[Event], int]:
+    length = {"local_day": 1, "7d": 7}[rule["window"]]
+    days = Counter[int]()
+
+    def step(event: Event) -> int:
+        if days and event.local_day <= max(days) - _LATEST_DAYS:
+            return 0
+        days[event.local_day] += 1
+        starts = range(event.local_day - length + 1, event.local_day + 1)
+        return max(sum(days[start + k] for k in range(length)) for start in starts)
+
+    return step
+
+
+_STEPS: Final[dict[str, Callable[[Rule], Callable[[Event], int]]]] = {
+    "count": _count,
+    "distinct": _distinct,
+    "streak": _streak,
+    "window": _window,
+}
