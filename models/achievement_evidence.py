@@ -8,7 +8,6 @@ batch are gone through event by event, to find the event that did it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +15,7 @@ import numpy as np
 from models import active_dates
 from models.active_dates import ActiveDates
 from models.columns import Int64, Mask
-from models.grouping import group_pairs
+from models.grouping import Groups, group_pairs, rank_in_runs, runs
 
 NEVER = np.iinfo(np.int64).max
 """Row of a tier that is not reached."""
@@ -110,12 +109,8 @@ def streak(rows: Rows, before: Int64, thresholds: Int64, known: Evidence) -> Ste
     value[owners] = np.maximum(value[owners], best)
     changed = np.bincount(dates.learner, length, len(before)) != np.bincount(known.owner, known.weight, len(before))
 
-    def lengths(owner: int, days: Sequence[int]) -> list[int]:
-        mine = slice(*np.searchsorted(known.owner, (owner, owner + 1)))
-        runs = zip(known.member[mine].tolist(), known.weight[mine].tolist(), strict=True)
-        return _run_lengths({day for first, days_long in runs for day in range(first, first + days_long)}, days)
-
-    reached = _reached(rows, before, value, thresholds, lengths)
+    crossing: Mask = np.any((before[:, None] < thresholds) & (value[:, None] >= thresholds), axis=1)
+    reached = _reached(rows, _run_lengths(rows, known, crossing), before, thresholds)
     step = Step(np.minimum(value, thresholds[-1]), reached, Evidence(dates.learner, dates.first_day, length), changed)
     return _pruned(step, thresholds)
 
@@ -123,23 +118,24 @@ def streak(rows: Rows, before: Int64, thresholds: Int64, known: Evidence) -> Ste
 def window(rows: Rows, before: Int64, thresholds: Int64, known: Evidence, days: int) -> Step:
     """The most rows within any ``days`` (1 or 7) consecutive days (members)."""
     rows = _timely(rows, known, len(before))
+    filled = _fullest_windows(rows, known, days)
+    value = before.copy()
+    np.maximum.at(value, rows.owner, filled)
+    reached = _reached(rows, filled, before, thresholds)
     pairs = group_pairs(np.concatenate((known.owner, rows.owner)), np.concatenate((known.member, rows.member)))
     weight = np.concatenate((known.weight, np.ones(len(rows.row), np.int64)))
     counts = np.bincount(pairs.groups.inverse, weight, len(pairs.first)).astype(np.int64)
-    value = before.copy()
-    np.maximum.at(value, pairs.first, _window_sums(pairs.first, pairs.second, counts, days))
-
-    def sums(owner: int, members: Sequence[int]) -> list[int]:
-        mine = slice(*np.searchsorted(known.owner, (owner, owner + 1)))
-        held = dict(zip(known.member[mine].tolist(), known.weight[mine].tolist(), strict=True))
-        return _fullest_windows(held, members, days)
-
-    reached = _reached(rows, before, value, thresholds, sums)
     newest = np.full(len(before), np.iinfo(np.int64).min)
     np.maximum.at(newest, pairs.first, pairs.second)
     kept = Evidence(pairs.first, pairs.second, counts).only(pairs.second > newest[pairs.first] - KEPT_DAYS)
     changed = np.bincount(rows.owner, minlength=len(before)) > 0
     return _pruned(Step(np.minimum(value, thresholds[-1]), reached, kept, changed), thresholds)
+
+
+def nothing(before: Int64, thresholds: Int64) -> Step:
+    """No row looks at the rule."""
+    unchanged = np.zeros(len(before), bool)
+    return Step(np.minimum(before, thresholds[-1]), _reached_before(before, thresholds), no_evidence(), unchanged)
 
 
 def _pruned(step: Step, thresholds: Int64) -> Step:
@@ -151,57 +147,54 @@ def _reached_before(before: Int64, thresholds: Int64) -> Int64:
     return np.where(before[:, None] >= thresholds, BEFORE, NEVER)
 
 
-def _reached(
-    rows: Rows,
-    before: Int64,
-    after: Int64,
-    thresholds: Int64,
-    replay: Callable[[int, Sequence[int]], list[int]],
-) -> Int64:
-    """(g, tiers) rows; ``replay`` tells the value that each row of one learner stands for, in the order of the log."""
+def _reached(rows: Rows, values: Int64, before: Int64, thresholds: Int64) -> Int64:
+    """(g, tiers) rows, given the value (m,) that each row brings its owner to."""
     reached = _reached_before(before, thresholds)
-    crossing = (before[:, None] < thresholds) & (after[:, None] >= thresholds)
-    for owner in np.flatnonzero(crossing.any(axis=1)).tolist():
-        first, last = np.searchsorted(rows.owner, (owner, owner + 1))
-        values = np.maximum.accumulate(replay(owner, rows.member[first:last].tolist()))
-        tiers = np.flatnonzero(crossing[owner])
-        reached[owner, tiers] = rows.row[first + np.searchsorted(values, thresholds[tiers])]
+    for tier, threshold in enumerate(thresholds):
+        enough = np.flatnonzero((values >= threshold) & (before[rows.owner] < threshold))
+        owners, first = np.unique(rows.owner[enough], return_index=True)
+        reached[owners, tier] = rows.row[enough[first]]
     return reached
 
 
-def _run_lengths(held: set[int], days: Sequence[int]) -> list[int]:
-    """Length of the run that each day is part of once it is added to the set."""
-    lengths = []
-    for day in days:
-        held.add(day)
-        first = last = day
-        while first - 1 in held:
-            first -= 1
-        while last + 1 in held:
-            last += 1
-        lengths.append(last - first + 1)
+def _run_lengths(rows: Rows, known: Evidence, crossing: Mask) -> Int64:
+    """(m,) length of the run that each row's day is part of once it is there; 0 for owners who cross no threshold."""
+    lengths = np.zeros(len(rows.row), np.int64)
+    for owner in np.flatnonzero(crossing).tolist():
+        mine = slice(*np.searchsorted(known.owner, (owner, owner + 1)))
+        stretches = zip(known.member[mine].tolist(), known.weight[mine].tolist(), strict=True)
+        held = {day for first, length in stretches for day in range(first, first + length)}
+        here = slice(*np.searchsorted(rows.owner, (owner, owner + 1)))
+        lengths[here] = [_add_day(held, day) for day in rows.member[here].tolist()]
     return lengths
 
 
-def _fullest_windows(held: dict[int, int], members: Sequence[int], days: int) -> list[int]:
-    """Events in the fullest window around each day once its event is added."""
-    fullest = []
-    for day in members:
-        held[day] = held.get(day, 0) + 1
-        sums = [sum(held.get(start + k, 0) for k in range(days)) for start in range(day - days + 1, day + 1)]
-        fullest.append(max(sums))
+def _add_day(held: set[int], day: int) -> int:
+    """Puts a day into a set and returns the length of its run."""
+    held.add(day)
+    first = last = day
+    while first - 1 in held:
+        first -= 1
+    while last + 1 in held:
+        last += 1
+    return last - first + 1
+
+
+def _fullest_windows(rows: Rows, known: Evidence, days: int) -> Int64:
+    """(m,) events in the fullest window around each row's day once the row is counted."""
+    reach = np.arange(days)
+    old = len(known.owner) * days
+    # Every entry is part of the `days` windows that start on its day or up to days - 1 before it.
+    windows = group_pairs(
+        np.repeat(np.concatenate((known.owner, rows.owner)), days),
+        (np.concatenate((known.member, rows.member))[:, None] - reach).ravel(),
+    ).groups
+    held = np.bincount(windows.inverse[:old], np.repeat(known.weight, days), windows.size).astype(np.int64)
+    together = runs(Groups(windows.keys, windows.inverse[old:]))
+    filled = np.empty(len(rows.row) * days, np.int64)
+    filled[together.order] = rank_in_runs(together.starts) + 1
+    fullest: Int64 = (held[windows.inverse[old:]] + filled).reshape(-1, days).max(axis=1, initial=0)
     return fullest
-
-
-def _window_sums(owner: Int64, day: Int64, counts: Int64, days: int) -> Int64:
-    """(e,) events of the owner in the ``days`` days that end with each entry; entries ascend by owner and day."""
-    if days == 1 or not len(day):
-        return counts
-    low = int(day.min())
-    place = owner * (int(day.max()) - low + days + 1) + (day - low)
-    total = np.cumsum(counts)
-    start = np.searchsorted(place, place - days + 1)
-    return total - (total - counts)[start]
 
 
 def _timely(rows: Rows, known: Evidence, owners: int) -> Rows:

@@ -111,10 +111,11 @@ def _step(rule: CompiledRule, matching: Int64, groups: Groups, batch: Interactio
     """What the batch does under one rule."""
     before = state.progress[:, rule.slot]
     owner = groups.inverse[matching]
-    if len(matching):
-        unfinished = before[owner] < rule.top
-        matching, owner = matching[unfinished], owner[unfinished]
-    if (rule.rule.agg is Aggregate.COUNT and rule.rule.window is Window.ALL) or not len(matching):
+    unfinished = before[owner] < rule.top
+    matching, owner = matching[unfinished], owner[unfinished]
+    if not len(matching):
+        return evidence_of.nothing(before, rule.thresholds)
+    if rule.rule.agg is Aggregate.COUNT and rule.rule.window is Window.ALL:
         return evidence_of.count(Rows(matching, owner, owner), before, rule.thresholds)
     known = state.evidence.get(rule.slot, no_evidence())
     column: NDArray[np.integer] = getattr(batch, _MEMBER_COLUMN[rule.rule.of or Member.LOCAL_DAY])

@@ -85,7 +85,8 @@ def event_weights(batch: Interactions) -> tuple[Float64, Float64]:
 
 def finishes(batch: Interactions) -> Mask:
     """(n,) whether each interaction finished its item: of type COMPLETE, or a stated completion rate of 1."""
-    return (batch.type == InteractionType.COMPLETE.code) | (batch.completion_rate >= 1)
+    finished: Mask = (batch.type == InteractionType.COMPLETE.code) | (batch.completion_rate >= 1)
+    return finished
 
 
 def of(batch: Interactions) -> Preferences:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from models import preferences
-from models.columns import Interactions
+from models.columns import Float64, Interactions
 from projections.projection import Effects, Projection
 from projections.stores.postgres import Connection
 
@@ -84,7 +84,7 @@ def content_vector(rows: list[PreferenceRow], at_ms: int, limit: int = 10) -> li
     return preferences.topic_vector([[row.content_id] for row in rows], positive, negative, limit)
 
 
-def _weights(rows: list[PreferenceRow], at_ms: int) -> tuple[preferences.Float64, preferences.Float64]:
+def _weights(rows: list[PreferenceRow], at_ms: int) -> tuple[Float64, Float64]:
     positive = preferences.weights_at(np.array([row.log_positive for row in rows], np.float64), at_ms)
     return positive, preferences.weights_at(np.array([row.log_negative for row in rows], np.float64), at_ms)
 

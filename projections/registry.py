@@ -5,7 +5,17 @@ Learner-owned ones come first, shared ones (rows that several workers write) las
 
 from __future__ import annotations
 
-from projections import behaviour, engagement, recent_interactions, sessions
+from projections import (
+    achievements,
+    active_dates,
+    behaviour,
+    engagement,
+    hourly_activity,
+    preferences,
+    recent_interactions,
+    sessions,
+    trending,
+)
 from projections.projection import Projection
 
 ALL: tuple[Projection, ...] = (
@@ -13,4 +23,9 @@ ALL: tuple[Projection, ...] = (
     behaviour.PROJECTION,
     sessions.PROJECTION,
     recent_interactions.PROJECTION,
+    preferences.PROJECTION,
+    active_dates.PROJECTION,
+    achievements.PROJECTION,
+    trending.PROJECTION,
+    hourly_activity.PROJECTION,
 )

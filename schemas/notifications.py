@@ -118,10 +118,13 @@ def stable_id(*what: str | int | None) -> str:
     return str(uuid5(_NAMESPACE, msgspec.json.encode(what).decode()))
 
 
-def achievement_unlocked(data: UnlockedAchievement) -> AchievementUnlocked:
-    """Return the announcement of an unlocked achievement; a tier of a learner's achievement has one id for good."""
+def achievement_unlocked(data: UnlockedAchievement, unlock_id: str | None = None) -> AchievementUnlocked:
+    """Return the announcement of an unlocked achievement; a tier of a learner's achievement has one id for good.
+
+    It is `unlock_id`, where the unlock is stored under an id of its own.
+    """
     return AchievementUnlocked(
-        id=stable_id("achievement", data.user_id, data.achievement_id, data.tier),
+        id=unlock_id or stable_id("achievement", data.user_id, data.achievement_id, data.tier),
         subject=f"achievements/{data.achievement_id}",
         time=data.unlocked_at,
         partitionkey=data.user_id,

@@ -52,23 +52,20 @@ CREATE TABLE achievement_rule (
 );
 
 -- How far a learner is: for the rule of slot s, progress[s] (at most the highest tier) and tiers[s] tiers unlocked.
+-- Evidence is what rules have to remember until their highest tier is reached, end to end in the order of slots;
+-- evidence[s] is how many entries the rule of slot s has:
+--   distinct: members are the values seen;  streak: first days of the runs of days, weights their lengths;
+--   windows: local days (the newest four weeks), weights the events of each.
 CREATE TABLE achievement_progress (
     learner_key bigint PRIMARY KEY,
     progress    integer[]  NOT NULL,
     tiers       smallint[] NOT NULL,
+    evidence    smallint[] NOT NULL,
+    members     bigint[]   NOT NULL,
+    weights     integer[]  NOT NULL,
     applied_seq bigint     NOT NULL
-) WITH (fillfactor = 70);
-
--- What a rule has to remember until its highest tier is reached; the row is then deleted.
---   distinct: members are the values seen;  streak: first days of the runs of days, weights their lengths;
---   windows: local days (the newest four weeks), weights the events of each.
-CREATE TABLE achievement_evidence (
-    learner_key bigint    NOT NULL,
-    slot        smallint  NOT NULL,
-    members     bigint[]  NOT NULL,
-    weights     integer[] NOT NULL,
-    PRIMARY KEY (learner_key, slot)
-) WITH (fillfactor = 70);
+) WITH (fillfactor = 60, toast_tuple_target = 8160);
+-- One row a learner, not one a rule: the cost of a write is that of the row, and a batch moves many rules of a learner.
 
 CREATE TABLE achievement_unlock (
     learner_key    bigint      NOT NULL,

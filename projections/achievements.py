@@ -1,0 +1,321 @@
+"""Which achievements has each learner unlocked and claimed, and how far is he to the next?
+
+Learner-owned rows, written absolutely and only when they changed: progress stops at a rule's highest tier, so that
+the rows of experienced learners are read but rarely written.  An unlock is inserted at most once, and only the insert
+that took place is announced, in the same transaction, under an id made of learner, rule and tier.  The fold is
+`models.achievements`, the rules are `schemas/achievements/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from models.achievement_evidence import Evidence, no_evidence
+from models.achievement_rules import CompiledRule, compile_rules
+from models.achievements import Achievements, Unlocks, Update, empty, update
+from models.columns import Int64, Interactions
+from models.grouping import group, positions
+from projections.projection import Effects, OutboxRecord, Projection
+from projections.stores.packed import decode_array
+from projections.stores.postgres import Connection
+from schemas import topics
+from schemas.achievement_rules import AchievementRule, shipped_rules
+from schemas.notifications import CONTENT_TYPE, UnlockedAchievement, achievement_unlocked, stable_id
+from schemas.read_models import Achievement
+
+SELECT_RULES = "SELECT achievement_id, slot, version FROM achievement_rule"
+ADD_RULES = """
+INSERT INTO achievement_rule (slot, achievement_id, version, definition)
+SELECT (SELECT coalesce(max(slot), 0) FROM achievement_rule) + row_number() OVER (), id, version, definition::jsonb
+FROM unnest(%(ids)s::text[], %(versions)s::int[], %(definitions)s::text[]) AS new (id, version, definition)
+ON CONFLICT DO NOTHING
+"""
+RENEW_RULES = """
+UPDATE achievement_rule SET version = new.version, definition = new.definition::jsonb
+FROM unnest(%(ids)s::text[], %(versions)s::int[], %(definitions)s::text[]) AS new (id, version, definition)
+WHERE achievement_id = new.id AND achievement_rule.version < new.version
+"""
+LOAD = """
+SELECT array_send(array_agg(learner_key)),
+       array_send(array_agg(progress || array_fill(0, ARRAY[%(slots)s::int - cardinality(progress)]))),
+       array_send(array_agg(tiers || array_fill(0::smallint, ARRAY[%(slots)s::int - cardinality(tiers)]))),
+       array_send(array_agg(evidence || array_fill(0::smallint, ARRAY[%(slots)s::int - cardinality(evidence)]))),
+       string_agg(substr(array_send(members), 21), ''), string_agg(substr(array_send(weights), 21), '')
+FROM achievement_progress WHERE learner_key = ANY (%(learners)s::bigint[])
+"""
+"""Rows written before the newest rules are filled up with zeros; an array's elements follow 20 bytes of header."""
+WRITE = """
+INSERT INTO achievement_progress (learner_key, progress, tiers, evidence, members, weights, applied_seq)
+SELECT learner_key, (%(progress)s::int[])[first_slot : last_slot], (%(tiers)s::smallint[])[first_slot : last_slot],
+       (%(evidence)s::smallint[])[first_slot : last_slot], (%(members)s::bigint[])[first : last],
+       (%(weights)s::int[])[first : last], %(applied_seq)s::bigint
+FROM unnest(%(learners)s::bigint[], %(first_slots)s::int[], %(last_slots)s::int[], %(firsts)s::int[], %(lasts)s::int[])
+    AS changed (learner_key, first_slot, last_slot, first, last)
+ON CONFLICT (learner_key) DO UPDATE SET
+    progress = excluded.progress, tiers = excluded.tiers, evidence = excluded.evidence, members = excluded.members,
+    weights = excluded.weights, applied_seq = excluded.applied_seq
+"""
+UNLOCK = """
+WITH inserted AS (
+INSERT INTO achievement_unlock (learner_key, achievement_id, tier, unlock_id, unlocked_at, applied_seq)
+SELECT learner_key, achievement_id, tier, unlock_id, unlocked_at, %(applied_seq)s::bigint
+FROM unnest(%(learners)s::bigint[], %(achievements)s::text[], %(tiers)s::smallint[], %(unlock_ids)s::text[]::uuid[],
+            %(unlocked_at)s::timestamptz[]) AS new (learner_key, achievement_id, tier, unlock_id, unlocked_at)
+ON CONFLICT DO NOTHING
+RETURNING unlock_id, learner_key
+)
+SELECT inserted.unlock_id::text, learners.user_id FROM inserted JOIN learners USING (learner_key)
+"""
+CLAIM = """
+INSERT INTO achievement_claim (learner_key, achievement_id, tier, claimed_at)
+SELECT learner_key, achievement_id, tier, now() FROM achievement_unlock
+WHERE learner_key = %(learner_key)s AND achievement_id = %(achievement_id)s
+ON CONFLICT DO NOTHING
+RETURNING tier
+"""
+EXPLAIN_REFUSAL = """
+SELECT EXISTS (SELECT FROM achievement_unlock
+               WHERE learner_key = %(learner_key)s AND achievement_id = %(achievement_id)s),
+       EXISTS (SELECT FROM achievement_rule WHERE achievement_id = %(achievement_id)s)
+"""
+SELECT_UNLOCKED = """
+SELECT held.achievement_id,
+       coalesce(rule.definition #>> ARRAY['tiers', (held.tier - 1)::text, 'title'], rule.definition ->> 'title'),
+       rule.definition ->> 'description', held.tier, coalesce(progress.progress[rule.slot], 0),
+       coalesce((rule.definition #>> ARRAY['tiers', (held.tier - 1)::text, 'gte'])::int, 0),
+       held.unlocked_at, claim.claimed_at
+FROM achievement_unlock AS held
+JOIN achievement_rule AS rule USING (achievement_id)
+LEFT JOIN achievement_progress AS progress USING (learner_key)
+LEFT JOIN achievement_claim AS claim USING (learner_key, achievement_id, tier)
+WHERE held.learner_key = %(learner_key)s
+ORDER BY held.unlocked_at DESC, held.achievement_id, held.tier DESC
+"""
+SELECT_NEXT = """
+SELECT achievement_id, coalesce(next ->> 'title', definition ->> 'title'), definition ->> 'description', tier,
+       so_far, (next ->> 'gte')::int, NULL, NULL
+FROM (SELECT rule.achievement_id, rule.definition, coalesce(progress.tiers[rule.slot], 0) + 1 AS tier,
+             coalesce(progress.progress[rule.slot], 0) AS so_far,
+             rule.definition -> 'tiers' -> coalesce(progress.tiers[rule.slot], 0)::int AS next
+      FROM achievement_rule AS rule
+      LEFT JOIN achievement_progress AS progress ON progress.learner_key = %(learner_key)s) AS rules
+WHERE next IS NOT NULL
+ORDER BY so_far / (next ->> 'gte')::float8 DESC, achievement_id
+"""
+"""Both SELECTs give the columns of `achievement_of`; SELECT_NEXT also works for a learner without any row."""
+
+Claim = Literal["claimed", "already", "not-unlocked", "unknown"]
+
+
+@cache
+def rules() -> tuple[AchievementRule, ...]:
+    """The rules that this version of the program ships."""
+    return shipped_rules()
+
+
+def apply(connection: Connection, batch: Interactions, effects: Effects) -> None:
+    """Folds a batch into the tables, inside the caller's transaction."""
+    groups = group(batch.learner)
+    if not groups.size:
+        return
+    slots = register(connection, rules())
+    compiled = compile_rules(rules(), slots)
+    before = load(connection, groups.keys, max(slots.values()) + 1)
+    after = update(before, groups, batch, compiled)
+    _write(connection, groups.keys, before, after, effects)
+    _unlock(connection, after.unlocks, compiled, effects)
+
+
+def register(connection: Connection, wanted: Sequence[AchievementRule]) -> dict[str, int]:
+    """The slot (from 0) of every rule that the database knows, after it has been told of these."""
+    known = {rule_id: (slot, version) for rule_id, slot, version in connection.execute(SELECT_RULES).fetchall()}
+    while missing := [rule for rule in wanted if rule.id not in known]:
+        # Of two workers that add rules at once, the second waits here and then finds those of the first.
+        connection.execute(ADD_RULES, _rule_columns(missing))
+        known = {rule_id: (slot, version) for rule_id, slot, version in connection.execute(SELECT_RULES).fetchall()}
+    renewed = [rule for rule in wanted if rule.version > known[rule.id][1]]
+    if renewed:
+        connection.execute(RENEW_RULES, _rule_columns(renewed))
+    return {rule_id: slot - 1 for rule_id, (slot, _) in known.items()}
+
+
+def load(connection: Connection, learners: Int64, slots: int) -> Achievements:
+    """The stored state of the learners (g,), ascending; empty for those without a row."""
+    state = empty(len(learners), slots)
+    with connection.cursor(binary=True) as cursor:
+        row = cursor.execute(LOAD, {"learners": learners, "slots": slots}).fetchone()
+    assert row is not None
+    if row[0] is None:
+        return state
+    rows = positions(learners, decode_array(row[0], np.dtype(np.int64)))
+    state.progress[rows] = decode_array(row[1], np.dtype(np.int32))
+    state.tiers[rows] = decode_array(row[2], np.dtype(np.int16))
+    entries = decode_array(row[3], np.dtype(np.int16)).astype(np.int64)
+    state.evidence.update(_evidence(rows, entries, _elements(row[4], ">i8"), _elements(row[5], ">i4")))
+    return state
+
+
+def claim(connection: Connection, learner_key: int, achievement_id: str) -> Claim:
+    """Claims every unlocked and unclaimed tier of an achievement; of two claims at once one is ``already``."""
+    parameters = {"learner_key": learner_key, "achievement_id": achievement_id}
+    if connection.execute(CLAIM, parameters).fetchall():
+        return "claimed"
+    answer = connection.execute(EXPLAIN_REFUSAL, parameters).fetchone()
+    assert answer is not None
+    unlocked, known = answer
+    return "already" if unlocked else "not-unlocked" if known else "unknown"
+
+
+def achievement_of(row: Sequence[Any]) -> Achievement:
+    """A row of SELECT_UNLOCKED or SELECT_NEXT as the API answers it."""
+    achievement_id, title, description, tier, progress, target, unlocked_at, claimed_at = row
+    return Achievement(
+        achievement_id=achievement_id,
+        title=title,
+        description=description,
+        tier=tier,
+        progress=progress,
+        target=target,
+        unlocked_at=unlocked_at,
+        claimed_at=claimed_at,
+    )
+
+
+def read(connection: Connection, learner_key: int) -> tuple[tuple[Achievement, ...], tuple[Achievement, ...]]:
+    """A learner's unlocked tiers, newest first, and the next tier of every rule that has one, nearest first."""
+    parameters = {"learner_key": learner_key}
+    unlocked = connection.execute(SELECT_UNLOCKED, parameters).fetchall()
+    following = connection.execute(SELECT_NEXT, parameters).fetchall()
+    return tuple(map(achievement_of, unlocked)), tuple(map(achievement_of, following))
+
+
+def _rule_columns(some: Sequence[AchievementRule]) -> Mapping[str, list[Any]]:
+    return {
+        "ids": [rule.id for rule in some],
+        "versions": [rule.version for rule in some],
+        "definitions": [msgspec.json.encode(rule).decode() for rule in some],
+    }
+
+
+def _elements(array: bytes, wire: str) -> Int64:
+    """The elements of Postgres arrays end to end, each behind its four bytes of size."""
+    return np.frombuffer(array, np.dtype([("size", ">i4"), ("value", wire)]))["value"].astype(np.int64)
+
+
+def _evidence(rows: Int64, entries: Int64, member: Int64, weight: Int64) -> dict[int, Evidence]:
+    """By slot, ascending by owner; ``entries`` (r, slots) says how many each of the rows (r,) has of each slot."""
+    slots = entries.shape[1]
+    owner = np.repeat(rows, entries.sum(axis=1))
+    slot = np.repeat(np.tile(np.arange(slots), len(rows)), entries.ravel())
+    order = np.lexsort((owner, slot))
+    bounds = np.searchsorted(slot[order], np.arange(slots + 1))
+    parts = {k: order[bounds[k] : bounds[k + 1]] for k in range(slots) if bounds[k] < bounds[k + 1]}
+    return {k: Evidence(owner[part], member[part], weight[part]) for k, part in parts.items()}
+
+
+def _write(connection: Connection, learners: Int64, before: Achievements, after: Update, effects: Effects) -> None:
+    """Writes the rows of the learners of whom anything changed."""
+    differs = (before.progress != after.state.progress).any(axis=1) | (before.tiers != after.state.tiers).any(axis=1)
+    for owners in after.changed.values():
+        differs |= owners
+    changed = np.flatnonzero(differs)
+    if not len(changed):
+        return
+    slots = after.state.progress.shape[1]
+    entries = np.zeros((len(learners), slots), np.int64)
+    for slot, evidence in after.state.evidence.items():
+        entries[:, slot] = np.bincount(evidence.owner, minlength=len(learners))
+    held = [no_evidence(), *(one for _, one in sorted(after.state.evidence.items()))]
+    owner, member, weight = (np.concatenate(columns) for columns in zip(*held, strict=True))
+    order = np.argsort(owner, kind="stable")  # slots stay in order within an owner
+    order = order[differs[owner[order]]]
+    ends = np.cumsum(entries[changed].sum(axis=1))
+    last_slots = (np.arange(len(changed)) + 1) * slots
+    connection.execute(
+        WRITE,
+        {
+            "learners": learners[changed],
+            "progress": after.state.progress[changed].astype(np.int32).ravel(),
+            "tiers": after.state.tiers[changed].astype(np.int16).ravel(),
+            "evidence": entries[changed].astype(np.int16).ravel(),
+            "first_slots": (last_slots - slots + 1).astype(np.int32),
+            "last_slots": last_slots.astype(np.int32),
+            "members": member[order],
+            "weights": weight[order].astype(np.int32),
+            "firsts": (ends - entries[changed].sum(axis=1) + 1).astype(np.int32),
+            "lasts": ends.astype(np.int32),
+            "applied_seq": effects.applied_seq,
+        },
+    )
+
+
+def _unlock(connection: Connection, unlocks: Unlocks, compiled: Sequence[CompiledRule], effects: Effects) -> None:
+    if not len(unlocks.learner):
+        return
+    rule_of = {rule.slot: rule.rule for rule in compiled}
+    found = [
+        (learner, rule_of[slot], tier, at_ms, stable_id("achievement", learner, rule_of[slot].id, tier))
+        for learner, slot, tier, at_ms in zip(*(column.tolist() for column in unlocks), strict=True)
+    ]
+    # Rows sorted by key, as everywhere; the announcements below keep the order of the log.
+    learner_keys, unlocked, tiers, times, unlock_ids = zip(
+        *sorted(found, key=lambda one: (one[0], one[1].id, one[2])), strict=True
+    )
+    inserted = connection.execute(
+        UNLOCK,
+        {
+            "learners": np.array(learner_keys, np.int64),
+            "achievements": [rule.id for rule in unlocked],
+            "tiers": np.array(tiers, np.int16),
+            "unlock_ids": list(unlock_ids),
+            "unlocked_at": np.array(times, "datetime64[ms]"),
+            "applied_seq": effects.applied_seq,
+        },
+    ).fetchall()
+    if effects.replaying:
+        return
+    user_of: dict[str, str] = dict(inserted)
+    effects.outbox += [
+        _announcement(user_of[unlock_id], learner, rule, tier, at_ms, unlock_id)
+        for learner, rule, tier, at_ms, unlock_id in found
+        if unlock_id in user_of
+    ]
+
+
+def _announcement(
+    user_id: str, learner: int, rule: AchievementRule, tier: int, at_ms: int, unlock_id: str
+) -> OutboxRecord:
+    unlocked = UnlockedAchievement(
+        user_id=user_id,
+        achievement_id=rule.id,
+        title=rule.tiers[tier - 1].title or rule.title,
+        tier=tier,
+        unlocked_at=datetime.fromtimestamp(at_ms / 1000, UTC),
+    )
+    return OutboxRecord(
+        topic=topics.ACHIEVEMENTS.name,
+        key=user_id.encode(),
+        value=msgspec.json.encode(achievement_unlocked(unlocked, unlock_id)),
+        headers=(("content-type", CONTENT_TYPE.encode()),),
+        learner_key=learner,
+    )
+
+
+PROJECTION = Projection(
+    name="achievements",
+    question="Which achievements has each learner unlocked, and how far is he to the next?",
+    tables=("achievement_progress", "achievement_unlock"),
+    apply=apply,
+    forget=(
+        "DELETE FROM achievement_progress WHERE learner_key = %(learner_key)s",
+        "DELETE FROM achievement_claim WHERE learner_key = %(learner_key)s",
+        "DELETE FROM achievement_unlock WHERE learner_key = %(learner_key)s",
+    ),
+    compare="SELECT learner_key, achievement_id, tier, unlock_id, unlocked_at FROM achievement_unlock",
+)
