@@ -1,25 +1,114 @@
-"""How do messages become columns?  Accepted interactions of a poll as the arrays that every fold takes.
+"""How do messages become columns?  The interactions of a poll as arrays, first without the database, then with it.
 
-This is the last place where an interaction is a Python object; it runs at 20,000 interactions a poll, so each column
-is one comprehension, and whatever depends only on the learner or the content is looked up once for each of them.
+``draft`` does everything that depends on the records alone; the worker calls it in its decoding thread while the
+transaction of the poll before is under way.  ``complete`` adds what only the database knows: surrogate keys, zones,
+consent, durations, looked up once for each distinct id.  These are the last places where an interaction is a Python
+object; at 20,000 interactions a poll each column is one comprehension.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.columns import Int16, Int64, Interactions
+from models.columns import Float32, Int16, Int64, Interactions
 from models.local_time import local_days_and_hours
+from projections.deduplication import dedupe_keys
 from projections.identities import Identities
+from projections.poll import Slice
 from projections.stores.postgres import Connection
 from schemas.interactions import Interaction, event_time_ms
+from schemas.topics import INTERACTIONS
 
 FUTURE_ALLOWANCE_MS = 86_400_000
 """An event time later than its record time by more than this is clamped to it: some clocks are wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distinct:
+    """The distinct texts of a column of n rows, in order of first appearance, and which of them each row has."""
+
+    values: list[str]
+    rows: Int64
+    """(n,) positions in ``values``."""
+
+    @classmethod
+    def of(cls, column: Sequence[str]) -> Distinct:
+        """The distinct values of a column."""
+        places: dict[str, int] = {}
+        rows = [places.setdefault(value, len(places)) for value in column]
+        return cls(values=list(places), rows=np.array(rows, np.int64))
+
+    def first_rows(self) -> Int64:
+        """Where each distinct value stands for the first time."""
+        return np.unique(self.rows, return_index=True)[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """The n interactions of a poll in log order, without surrogate keys."""
+
+    slices: list[Slice]
+    messages: list[Interaction]
+    places: Int64
+    """(n,) index in ``slices`` of the slice that each came from."""
+    record_ms: Int64
+    at_ms: Int64
+    clamped: int
+    """How many event times lay too far in the future."""
+    dedupe_keys: Int64
+    users: Distinct
+    contents: Distinct
+    content_types: Distinct
+    type: Int16
+    success: Int16
+    measures: dict[str, Float32]
+
+    def covers(self, slices: Sequence[Slice]) -> bool:
+        """Whether this is the draft of exactly these slices."""
+        return len(slices) == len(self.slices) and all(a is b for a, b in zip(slices, self.slices, strict=True))
+
+
+_MEASURES: tuple[tuple[str, str], ...] = (
+    ("time_spent_seconds", "time_spent"),
+    ("completion_rate", "completion_rate"),
+    ("rating", "rating"),
+    ("clicks", "clicks_count"),
+    ("scroll_depth", "scroll_depth"),
+    ("score", "score"),
+)
+
+
+def interactions_of(slices: Sequence[Slice]) -> list[Slice]:
+    """Those slices of a poll that hold interactions."""
+    return [piece for piece in slices if piece.partition.topic == INTERACTIONS.name]
+
+
+def draft(slices: Sequence[Slice]) -> Draft:
+    """The interactions of these slices (of the topic `interactions`), in their order.  Pure."""
+    messages: list[Interaction] = [message for piece in slices for message in piece.messages]
+    record_ms = np.array([ms for piece in slices for ms in piece.record_ms], np.int64)
+    at_ms, clamped = event_times(messages, record_ms)
+    user_ids = [message.user_id for message in messages]
+    return Draft(
+        slices=list(slices),
+        messages=messages,
+        places=np.repeat(np.arange(len(slices)), [len(piece.messages) for piece in slices]).astype(np.int64),
+        record_ms=record_ms,
+        at_ms=at_ms,
+        clamped=clamped,
+        dedupe_keys=dedupe_keys(user_ids, [event_id for piece in slices for event_id in piece.event_ids]),
+        users=Distinct.of(user_ids),
+        contents=Distinct.of([message.content_id for message in messages]),
+        content_types=Distinct.of([message.content_type for message in messages]),
+        type=np.array([message.interaction_type.code for message in messages], np.int16),
+        success=np.array([-1 if message.success is None else message.success for message in messages], np.int16),
+        measures={column: _measure([getattr(message, name) for message in messages]) for column, name in _MEASURES},
+    )
 
 
 def event_times(messages: Sequence[Interaction], record_ms: Int64) -> tuple[Int64, int]:
@@ -31,66 +120,47 @@ def event_times(messages: Sequence[Interaction], record_ms: Int64) -> tuple[Int6
     return np.minimum(times, latest), int((times > latest).sum())
 
 
-def _distinct(values: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
-    places: dict[str, int] = {}
-    rows = [places.setdefault(value, len(places)) for value in values]
-    return list(places), np.array(rows, np.int64)
-
-
-def _measure(values: list[Any]) -> NDArray[np.float32]:
-    return np.array(values, np.float32)  # None becomes NaN
-
-
-def assemble(
-    connection: Connection,
-    identities: Identities,
-    messages: Sequence[Interaction],
-    at_ms: Int64,
-    dedupe_keys: Int64,
-) -> Interactions:
-    """The messages as columns, in their order.
+def complete(connection: Connection, identities: Identities, drafted: Draft) -> Interactions:
+    """The drafted interactions as the columns that every fold takes, in their order.
 
     Args:
         connection: for identities not seen before; outside any transaction.
         identities: the surrogate keys.
-        messages: accepted interactions in log order.
-        at_ms: (n,) their event times.
-        dedupe_keys: (n,) their dedupe keys.
+        drafted: the interactions.
     """
-    users, user_rows = _distinct([message.user_id for message in messages])
-    contents, content_rows = _distinct([message.content_id for message in messages])
-    type_names, type_rows = _distinct([message.content_type for message in messages])
-    learners = identities.learners(connection, users)
-    first_of_content = np.unique(content_rows, return_index=True)[1]
-    items = identities.content(connection, contents, [messages[row].content_type for row in first_of_content])
-    type_keys = np.array(identities.content_types(connection, type_names), np.int16)
-    zones = np.array([learner.timezone for learner in learners], object)[user_rows]
-    for row, message in enumerate(messages):
-        if message.timezone is not None:
-            zones[row] = message.timezone
-    zone_names, zone_rows = _distinct(zones.tolist())
-    local_day, local_hour = local_days_and_hours(at_ms, zone_rows, zone_names)
+    messages = drafted.messages
+    learners = identities.learners(connection, drafted.users.values)
+    kinds = [messages[row].content_type for row in drafted.contents.first_rows()]
+    items = identities.content(connection, drafted.contents.values, kinds)
+    type_keys = np.array(identities.content_types(connection, drafted.content_types.values), np.int16)
+    zones = Distinct.of(_zones(drafted, [learner.timezone for learner in learners]))
+    local_day, local_hour = local_days_and_hours(drafted.at_ms, zones.rows, zones.values)
+    by_user, by_content = drafted.users.rows, drafted.contents.rows
     return Interactions(
-        learner=np.array([learner.key for learner in learners], np.int64)[user_rows],
-        item=np.array([item.key for item in items], np.int64)[content_rows],
-        content_type=type_keys[type_rows],
-        type=_type_codes(messages),
-        at_ms=at_ms,
+        learner=np.array([learner.key for learner in learners], np.int64)[by_user],
+        item=np.array([item.key for item in items], np.int64)[by_content],
+        content_type=type_keys[drafted.content_types.rows],
+        type=drafted.type,
+        at_ms=drafted.at_ms,
         local_day=local_day,
         local_hour=local_hour,
-        time_spent_seconds=_measure([message.time_spent for message in messages]),
-        expected_seconds=_measure([item.duration_seconds for item in items])[content_rows],
-        completion_rate=_measure([message.completion_rate for message in messages]),
-        rating=_measure([message.rating for message in messages]),
-        clicks=_measure([message.clicks_count for message in messages]),
-        scroll_depth=_measure([message.scroll_depth for message in messages]),
-        score=_measure([message.score for message in messages]),
+        expected_seconds=_measure([item.duration_seconds for item in items])[by_content],
         sentiment=np.full(len(messages), np.nan, np.float32),
-        success=np.array([-1 if message.success is None else message.success for message in messages], np.int16),
-        consent=np.array([learner.consent for learner in learners], np.int32)[user_rows],
-        dedupe_key=dedupe_keys,
+        success=drafted.success,
+        consent=np.array([learner.consent for learner in learners], np.int32)[by_user],
+        dedupe_key=drafted.dedupe_keys,
+        **drafted.measures,
     )
 
 
-def _type_codes(messages: Sequence[Interaction]) -> Int16:
-    return np.array([message.interaction_type.code for message in messages], np.int16)
+def _zones(drafted: Draft, of_learner: list[str]) -> list[str]:
+    """The zone of each event: its own, else its learner's."""
+    if len(set(of_learner)) == 1 and all(message.timezone is None for message in drafted.messages):
+        return of_learner[:1] * len(drafted.messages)
+    return [
+        message.timezone or of_learner[row] for message, row in zip(drafted.messages, drafted.users.rows, strict=True)
+    ]
+
+
+def _measure(values: list[Any]) -> NDArray[np.float32]:
+    return np.array(values, np.float32)  # None becomes NaN

@@ -26,7 +26,7 @@ from projections import (
     outbox,
     profiles,
 )
-from projections.assembly import assemble, event_times
+from projections.assembly import Draft, complete, draft, interactions_of
 from projections.dead_letter_limit import DeadLetterLimit
 from projections.identities import Identities, Learner
 from projections.locks import PARTITIONING_LOCK, WRITERS_LOCK
@@ -36,8 +36,7 @@ from projections.projection import Effects, Projection
 from projections.registry import ALL
 from projections.stores.postgres import Connection, connect
 from schemas.commands import Command, EraseRequested
-from schemas.interactions import Interaction
-from schemas.topics import CATALOGUE, INTERACTIONS, LEARNER_COMMANDS
+from schemas.topics import CATALOGUE, LEARNER_COMMANDS
 
 LOCK_SHARED = "SELECT pg_advisory_xact_lock_shared(%(lock)s)"
 LOCK_ALONE = "SELECT pg_advisory_lock(%(lock)s)"
@@ -85,17 +84,6 @@ class Recorded:
     """Partitions that another owner has claimed; their slices were dropped."""
     lost: dict[TopicPartition, int] = field(default_factory=dict)
     """Partitions whose slice starts behind the cursor, with the offset to read again from."""
-
-
-@dataclass(slots=True)
-class _Interactions:
-    """The interactions of a poll while they are on their way, in log order."""
-
-    messages: list[Interaction]
-    event_ids: list[str]
-    record_ms: Int64
-    places: Int64
-    """(n,) index of the slice that each came from."""
 
 
 class Recorder:
@@ -187,8 +175,12 @@ class Recorder:
 
     # -- one poll --------------------------------------------------------------------------------------------------
 
-    def record(self, slices: Sequence[Slice]) -> Recorded:
+    def record(self, slices: Sequence[Slice], drafted: Draft | None = None) -> Recorded:
         """Applies a poll exactly once.
+
+        Args:
+            slices: what each partition delivered, at most one slice a partition.
+            drafted: the draft of all its interaction slices, if the caller has made it already.
 
         A slice that was applied before is trimmed away; one that starts behind the cursor is reported as lost; one of
         a partition that somebody else claimed is reported as fenced.  Raises the database's errors after a roll-back
@@ -198,7 +190,7 @@ class Recorder:
         waiting = list(slices)
         while ready := self._ready(waiting, recorded):
             try:
-                return self._transaction(ready, recorded)
+                return self._transaction(ready, drafted, recorded)
             except NotMoved as refused:
                 self._resolve(refused.partitions, recorded)
                 waiting = [piece for piece in waiting if piece.partition not in recorded.fenced]
@@ -231,18 +223,17 @@ class Recorder:
                 recorded.fenced.add(partition)
                 self.cursors.pop(partition, None)
 
-    def _transaction(self, slices: list[Slice], recorded: Recorded) -> Recorded:
+    def _transaction(self, slices: list[Slice], given: Draft | None, recorded: Recorded) -> Recorded:
         connection = self.connection()
         delivered, dead = _unusable(slices)
         self._limit.check(delivered, dead)
-        interactions = _gather([piece for piece in slices if piece.partition.topic == INTERACTIONS.name])
+        folded = interactions_of(slices)
+        drafted = given if given is not None and given.covers(folded) else draft(folded)
         orders = _commands(slices)
-        at_ms, recorded.clamped = event_times(interactions.messages, interactions.record_ms)
-        self._prepare_partitions(connection, at_ms, interactions.record_ms)
-        keys = deduplication.dedupe_keys([message.user_id for message in interactions.messages], interactions.event_ids)
-        batch = assemble(connection, self.identities, interactions.messages, at_ms, keys)
+        self._prepare_partitions(connection, drafted)
+        batch = complete(connection, self.identities, drafted)
         learners = self.identities.learners(connection, [command.user_id for command in orders])
-        moves = self._moves(slices, interactions, at_ms)
+        moves = self._moves(slices, drafted)
         with connection.transaction():
             connection.execute(LOCK_SHARED, {"lock": WRITERS_LOCK})
             refused = offsets.swap(connection, moves, self._group)
@@ -251,17 +242,17 @@ class Recorder:
             effects = Effects(applied_seq=_scalar(connection, NEXT_SEQ))
             contents = self._put_catalogue(connection, slices)
             carried_out = self._apply_commands(connection, orders, learners, effects)
-            fresh = deduplication.unseen(connection, keys, interactions.record_ms, self._weeks_back)
+            fresh = deduplication.unseen(connection, drafted.dedupe_keys, drafted.record_ms, self._weeks_back)
             batch = self._with_current_consent(connection, batch, learners, orders).take(fresh)
             interaction_log.append(connection, batch, effects.applied_seq)
-            self._put_texts(connection, interactions, batch, fresh)
+            self._put_texts(connection, drafted, batch, fresh)
             for projection in self._projections:
                 projection.apply(connection, batch, effects)
             self._put_refused(connection, slices, effects)
             applied_ranges.put(
                 connection,
                 applied_ranges.Step(effects.applied_seq, self._group, self._owner),
-                _applied(slices, moves, interactions, fresh),
+                _applied(slices, moves, drafted, fresh),
             )
             outbox.put(connection, effects.outbox)
             erased = self._erase(connection, carried_out)
@@ -271,6 +262,7 @@ class Recorder:
         commanded = np.array([learner.key for _, learner in carried_out], np.int64)
         recorded.applied_seq = effects.applied_seq
         recorded.batch = batch
+        recorded.clamped = drafted.clamped
         recorded.mirror = effects.mirror
         recorded.touched = np.setdiff1d(np.union1d(batch.learner, commanded), erased)
         recorded.erased = erased
@@ -285,12 +277,11 @@ class Recorder:
 
     # -- the parts of the transaction ------------------------------------------------------------------------------
 
-    def _moves(self, slices: list[Slice], interactions: _Interactions, at_ms: Int64) -> list[Move]:
-        newest: dict[TopicPartition, int] = {}
-        folded = [piece for piece in slices if piece.partition.topic == INTERACTIONS.name]
-        for index, piece in enumerate(folded):
-            mine = at_ms[interactions.places == index]
-            newest[piece.partition] = int(mine.max()) if len(mine) else 0
+    def _moves(self, slices: list[Slice], drafted: Draft) -> list[Move]:
+        newest = {
+            piece.partition: int(drafted.at_ms[drafted.places == index].max(initial=0))
+            for index, piece in enumerate(drafted.slices)
+        }
         return [
             Move(
                 partition=piece.partition,
@@ -302,10 +293,10 @@ class Recorder:
             for piece in slices
         ]
 
-    def _prepare_partitions(self, connection: Connection, at_ms: Int64, record_ms: Int64) -> None:
+    def _prepare_partitions(self, connection: Connection, drafted: Draft) -> None:
         """Makes the table partitions that the poll needs, outside its transaction, one process at a time."""
-        months = interaction_log.months_in(at_ms) - self._months if len(at_ms) else set()
-        week = int(deduplication.weeks_of(record_ms).max()) if len(record_ms) else 0
+        months = interaction_log.months_in(drafted.at_ms) - self._months
+        week = int(deduplication.weeks_of(drafted.record_ms).max(initial=0))
         if not months and week <= self._week:
             return
         connection.execute(LOCK_ALONE, {"lock": PARTITIONING_LOCK})
@@ -350,8 +341,8 @@ class Recorder:
             consent[batch.learner == key] = now
         return Interactions(**{**{name: getattr(batch, name) for name in COLUMNS}, "consent": consent})
 
-    def _put_texts(self, connection: Connection, interactions: _Interactions, batch: Interactions, fresh: Mask) -> None:
-        kept = [message for message, new in zip(interactions.messages, fresh, strict=True) if new]
+    def _put_texts(self, connection: Connection, drafted: Draft, batch: Interactions, fresh: Mask) -> None:
+        kept = [message for message, new in zip(drafted.messages, fresh, strict=True) if new]
         rows = [row for row, message in enumerate(kept) if message.feedback]
         if not rows:
             return
@@ -390,13 +381,10 @@ def _unusable(slices: list[Slice]) -> tuple[Counter[str], Counter[str]]:
     return delivered, dead
 
 
-def _applied(
-    slices: list[Slice], moves: list[Move], interactions: _Interactions, fresh: Mask
-) -> list[applied_ranges.AppliedRange]:
-    folded = [piece for piece in slices if piece.partition.topic == INTERACTIONS.name]
-    total = np.bincount(interactions.places, minlength=len(folded))
-    new = np.bincount(interactions.places[fresh], minlength=len(folded))
-    counts = {piece.partition: (int(new[i]), int(total[i] - new[i])) for i, piece in enumerate(folded)}
+def _applied(slices: list[Slice], moves: list[Move], drafted: Draft, fresh: Mask) -> list[applied_ranges.AppliedRange]:
+    total = np.bincount(drafted.places, minlength=len(drafted.slices))
+    new = np.bincount(drafted.places[fresh], minlength=len(drafted.slices))
+    counts = {piece.partition: (int(new[i]), int(total[i] - new[i])) for i, piece in enumerate(drafted.slices)}
     ranges = []
     for piece, move in zip(slices, moves, strict=True):
         applied, duplicates = counts.get(piece.partition, (0, 0))
@@ -414,15 +402,6 @@ def _applied(
             )
         )
     return ranges
-
-
-def _gather(slices: list[Slice]) -> _Interactions:
-    return _Interactions(
-        messages=[message for piece in slices for message in piece.messages],
-        event_ids=[event_id for piece in slices for event_id in piece.event_ids],
-        record_ms=np.array([ms for piece in slices for ms in piece.record_ms], np.int64),
-        places=np.repeat(np.arange(len(slices)), [len(piece.messages) for piece in slices]),
-    )
 
 
 def _commands(slices: list[Slice]) -> list[Command]:

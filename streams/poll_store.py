@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from faust.types import TP
 
+from projections.assembly import Draft
 from projections.offsets import Cursor
 from projections.poll import Slice, TopicPartition
 from projections.recorder import Recorded, Recorder
@@ -56,12 +57,12 @@ class PollStore:
                 metrics.PARTITIONS.set(len(wanted))
         return _offsets(cursors)
 
-    async def record(self, slices: Sequence[Slice], is_stale: Callable[[Slice], bool]) -> Recorded:
+    async def record(self, slices: Sequence[Slice], drafted: Draft, is_stale: Callable[[Slice], bool]) -> Recorded:
         """Records a poll, trying again for as long as the failure is a passing one."""
         async with self._lock:
             fresh = [piece for piece in slices if not is_stale(piece)]
             started = time.perf_counter()
-            recorded = await self._retrying(lambda: self._recorder.record(fresh))
+            recorded = await self._retrying(lambda: self._recorder.record(fresh, drafted))
             metrics.COMMIT_SECONDS.observe(time.perf_counter() - started)
             return recorded
 

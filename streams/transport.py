@@ -192,7 +192,7 @@ class Consumer(driver.Consumer):
         ends = await self._thread.log_ends(partitions)
         bounds = {tp: (starts[tp], ends[tp]) for tp in partitions}
         try:
-            offsets = await self.app.offset_store.claim(bounds, self.app.consumer_generation_id)
+            offsets: Mapping[TP, int] = await self.app.offset_store.claim(bounds, self.app.consumer_generation_id)
         except Exception as fault:
             self.app._crash(fault)
             raise

@@ -20,6 +20,7 @@ import faust
 import numpy as np
 from faust.types import TP
 
+from projections.assembly import Draft, draft, interactions_of
 from projections.dead_letter_limit import DeadLetterLimit
 from projections.poll import Slice
 from projections.recorder import DataLost, Recorded, Recorder
@@ -63,14 +64,14 @@ class Worker:
         """Decodes a poll while the one before it is recorded, then has it recorded in its turn."""
         await self._check_holes(poll)
         loop = asyncio.get_running_loop()
-        slices = await loop.run_in_executor(self._decoder, self._decode, poll)
+        slices, drafted = await loop.run_in_executor(self._decoder, self._decode, poll)
         if self._recording is not None:
             await self._recording
-        self._recording = asyncio.ensure_future(self._record(slices))
+        self._recording = asyncio.ensure_future(self._record(slices, drafted))
 
-    def _decode(self, poll: Poll) -> list[Slice]:
+    def _decode(self, poll: Poll) -> tuple[list[Slice], Draft]:
         consumer = self._app.consumer
-        return [
+        slices = [
             decode_slice(
                 tp.topic,
                 tp.partition,
@@ -81,10 +82,11 @@ class Worker:
             )
             for tp, raw in sorted(poll.items())
         ]
+        return slices, draft(interactions_of(slices))
 
-    async def _record(self, slices: list[Slice]) -> None:
+    async def _record(self, slices: list[Slice], drafted: Draft) -> None:
         try:
-            recorded = await self._store.record(slices, self._is_stale)
+            recorded = await self._store.record(slices, drafted, self._is_stale)
             await self._follow_up(recorded, slices)
         except Exception as fault:  # noqa: BLE001 - whatever it is, a half-dead worker would be worse
             self._app._crash(fault)
