@@ -66,7 +66,9 @@ class TableDifference:
 
 
 def shape_of(connection: Connection, table: str, only: Collection[str] = ()) -> Shape:
-    """The shape of a live table; ``only`` limits the compared columns to these.
+    """The shape of a live table.
+
+    ``only`` limits the compared columns to these, unless it names none of the table's: then all are compared.
 
     Raises:
         ValueError: the table has no primary key, so its rows cannot be matched.
@@ -75,12 +77,12 @@ def shape_of(connection: Connection, table: str, only: Collection[str] = ()) -> 
     key = tuple(name for name, _, in_key in rows if in_key)
     if not key:
         raise ValueError(f"table {table} has no primary key; a projection's table needs one to be rebuilt")
-    compared = (name for name, _, in_key in rows if not in_key and name != VERSION_COLUMN)
+    values = [name for name, _, in_key in rows if not in_key and name != VERSION_COLUMN]
     return Shape(
         table=table,
         key=key,
         types={name: kind for name, kind, _ in rows},
-        compared=tuple(name for name in compared if not only or name in only),
+        compared=tuple(name for name in values if name in only) or tuple(values),
     )
 
 

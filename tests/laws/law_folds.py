@@ -1,0 +1,122 @@
+"""How is each registered projection's pure fold run over batches, and when are two results the same?
+
+One entry a projection; a law test fails for a registered projection without one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from models import (
+    achievements,
+    active_dates,
+    activity,
+    behaviour,
+    engagement,
+    preferences,
+    recent,
+    sessions,
+    trending,
+)
+from models.achievement_rules import compile_rules
+from models.columns import Interactions
+from models.grouping import Groups, group
+from schemas.achievement_rules import shipped_rules
+
+UNIVERSE = np.arange(1, 6)  # every learner of law_logs
+TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class Law:
+    """What is promised of a fold."""
+
+    run: Callable[[Sequence[Interactions]], Any]
+    """The state after the batches."""
+    order_free: bool
+    """Whether the order of the log does not matter."""
+
+
+def _learner_fold(empty: Callable[[int], Any], update: Callable[..., Any]) -> Callable[[Sequence[Interactions]], Any]:
+    def run(batches: Sequence[Interactions]) -> Any:
+        state = empty(len(UNIVERSE))
+        for batch in batches:
+            state = update(state, Groups(UNIVERSE, batch.learner - 1), batch)
+        return state
+
+    return run
+
+
+def _whole_fold(empty: Callable[[], Any], update: Callable[..., Any]) -> Callable[[Sequence[Interactions]], Any]:
+    def run(batches: Sequence[Interactions]) -> Any:
+        state = empty()
+        for batch in batches:
+            state = update(state, batch)
+        return state
+
+    return run
+
+
+def _sessions(batches: Sequence[Interactions]) -> Any:
+    state = sessions.empty()
+    for batch in batches:
+        state = sessions.update(state, Groups(UNIVERSE, batch.learner - 1), batch).sessions
+    return state
+
+
+def _achievements(batches: Sequence[Interactions]) -> Any:
+    rules = shipped_rules()
+    compiled = compile_rules(rules, {rule.id: slot for slot, rule in enumerate(rules)})
+    found = []
+    for learner in UNIVERSE.tolist():
+        state = achievements.empty(1, len(rules))
+        for batch in batches:
+            own = batch.take(batch.learner == learner)
+            if len(own):
+                after = achievements.update(state, group(own.learner), own, compiled)
+                state = after.state
+                found += [tuple(unlock) for unlock in zip(*(column.tolist() for column in after.unlocks), strict=True)]
+        found.append((learner, state.progress.tolist(), state.tiers.tolist()))
+        found += [
+            (slot, *(column.tolist() for column in state.evidence[slot]))
+            for slot in sorted(state.evidence)
+            if len(state.evidence[slot].owner)
+        ]
+    return {"all": found}
+
+
+LAWS: dict[str, Law] = {
+    "engagement": Law(_learner_fold(engagement.empty, engagement.update), order_free=True),
+    "behaviour": Law(_learner_fold(behaviour.empty, behaviour.update), order_free=True),
+    "sessions": Law(_sessions, order_free=True),
+    "recent_interactions": Law(_learner_fold(recent.empty, recent.update), order_free=True),
+    "preferences": Law(_whole_fold(preferences.empty, preferences.update), order_free=True),
+    "active_dates": Law(_whole_fold(active_dates.empty, active_dates.update), order_free=True),
+    "achievements": Law(_achievements, order_free=False),
+    "trending": Law(_whole_fold(trending.empty, trending.update), order_free=True),
+    "hourly_activity": Law(_whole_fold(activity.empty, activity.update), order_free=True),
+}
+
+
+def assert_same(one: Any, other: Any, name: str = "state") -> None:
+    """Integers, texts and lists exactly; floats within 1e-9 of their size, logarithms of sums within 1e-9."""
+    if hasattr(one, "_fields"):
+        one, other = one._asdict(), other._asdict()
+    if isinstance(one, Mapping):
+        assert one.keys() == other.keys(), name
+        for key in one:
+            assert_same(one[key], other[key], f"{name}.{key}")
+        return
+    if isinstance(one, float) or (isinstance(one, np.ndarray) and one.dtype.kind == "f"):
+        is_log = name.rsplit(".", 1)[-1].startswith("log_")
+        tolerance = {"rtol": 0.0, "atol": TOLERANCE} if is_log else {"rtol": TOLERANCE, "atol": 0.0}
+        np.testing.assert_allclose(other, one, **tolerance, err_msg=name)
+        return
+    if isinstance(one, np.ndarray):
+        np.testing.assert_array_equal(other, one, err_msg=name)
+        return
+    assert other == one, name
