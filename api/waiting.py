@@ -62,14 +62,14 @@ class Waiting:
         """Readers waiting now."""
         return len(self._waiters)
 
-    async def for_positions(self, positions: Positions, seconds: float) -> bool:
-        """Whether the read models have passed all positions, after waiting at most so long."""
+    async def for_positions(self, positions: Positions, seconds: float) -> float | None:
+        """Waits until the read models have passed all positions; the seconds left, or None if they have not."""
         if not positions:
-            return True
+            return seconds
         return await self._wait(lambda done: _Waiter(done, positions=positions), seconds)
 
-    async def for_lists(self, learner_key: int, applied_seq: int, seconds: float) -> bool:
-        """Whether a learner's lists reflect a transaction, after waiting at most so long."""
+    async def for_lists(self, learner_key: int, applied_seq: int, seconds: float) -> float | None:
+        """Waits until a learner's lists reflect a transaction; the seconds left, or None if they do not."""
         return await self._wait(lambda done: _Waiter(done, learner_key=learner_key, applied_seq=applied_seq), seconds)
 
     async def close(self) -> None:
@@ -81,11 +81,13 @@ class Waiting:
         for waiter in self._waiters:
             waiter.done.cancel()
 
-    async def _wait(self, make: Callable[[asyncio.Future[None]], _Waiter], seconds: float) -> bool:
+    async def _wait(self, make: Callable[[asyncio.Future[None]], _Waiter], seconds: float) -> float | None:
         if len(self._waiters) >= self._most_waiters:
             self.refused += 1
-            return False
-        waiter = make(asyncio.get_running_loop().create_future())
+            return None
+        loop = asyncio.get_running_loop()
+        waiter = make(loop.create_future())
+        began = loop.time()
         self._waiters.add(waiter)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._poll())
@@ -94,10 +96,10 @@ class Waiting:
             async with asyncio.timeout(max(seconds, POLL_SECONDS * 5)):
                 await waiter.done
         except TimeoutError:
-            return False
+            return None
         finally:
             self._waiters.discard(waiter)
-        return True
+        return max(0.0, seconds - (loop.time() - began))
 
     async def _poll(self) -> None:
         while self._waiters:

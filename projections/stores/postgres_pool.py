@@ -1,6 +1,6 @@
 """How does the read side ask Postgres?  By a bounded pool whose every question is answered or refused within a second.
 
-A read is one statement, so that all of its parts come from one snapshot.  When Postgres does not answer in time the
+The parts of one answer come from one snapshot.  When Postgres does not answer in time the
 question is abandoned, not awaited: a stopped server would otherwise hold each request for as long as it takes to
 cancel on it.  ``Unavailable`` is the only failure that a caller has to know.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, LiteralString
 
 import psycopg
@@ -18,6 +18,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 from projections.stores.postgres import register_arrays
 
 Parameters = Mapping[str, Any]
+Query = tuple[LiteralString, Parameters | None]
 Rows = list[tuple[Any, ...]]
 
 ANSWER_SECONDS = 0.9
@@ -40,6 +41,9 @@ class Unavailable(Exception):  # noqa: N818 - a state of affairs, not an error o
 async def _configure(connection: psycopg.AsyncConnection[Any]) -> None:
     register_arrays(connection)
     connection.prepare_threshold = 2
+    # A transaction of several statements sees one moment.
+    await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
+    await connection.set_read_only(True)
 
 
 class ReadPool:
@@ -74,7 +78,7 @@ class ReadPool:
         self._size = size
         self._clock = clock
         self._refuse_until = -1.0
-        self._tasks: set[asyncio.Task[Rows]] = set()
+        self._tasks: set[asyncio.Task[list[Rows]]] = set()
 
     async def open(self) -> None:
         """Starts connecting in the background; a server that is away now may come later."""
@@ -92,9 +96,13 @@ class ReadPool:
         Raises:
             Unavailable: Postgres did not answer within ``ANSWER_SECONDS``.
         """
+        return (await self._within(self._ask([(query, parameters)])))[0]
+
+    async def _within(self, question: Coroutine[Any, Any, list[Rows]]) -> list[Rows]:
         if self._clock() < self._refuse_until:
+            question.close()
             raise Unavailable
-        task = asyncio.create_task(self._ask(query, parameters))
+        task = asyncio.create_task(question)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
         done, _ = await asyncio.wait({task}, timeout=ANSWER_SECONDS)
@@ -103,6 +111,10 @@ class ReadPool:
             self._refuse_until = self._clock() + REST_SECONDS
             raise Unavailable
         return task.result()
+
+    async def snapshot(self, queries: Sequence[Query]) -> list[Rows]:
+        """The rows of several statements, all seen at one moment, in one round trip; raises like ``rows``."""
+        return await self._within(self._ask(queries))
 
     async def row(self, query: LiteralString, parameters: Parameters | None = None) -> tuple[Any, ...] | None:
         """The first row of one statement, if there is one; raises like ``rows``."""
@@ -120,24 +132,29 @@ class ReadPool:
         """The pool's own counters, such as ``requests_waiting``."""
         return self._pool.get_stats()
 
-    async def _ask(self, query: LiteralString, parameters: Parameters | None) -> Rows:
+    async def _ask(self, queries: Sequence[Query]) -> list[Rows]:
         # Each connection that a restart of the server broke shows it once, when it is used: ask again on another.
         for _ in range(self._size):
             try:
-                return await self._ask_once(query, parameters)
+                return await self._ask_once(queries)
             except (psycopg.OperationalError, psycopg.InterfaceError) as error:
                 failure = error
                 if isinstance(error, PoolTimeout | TooManyRequests | psycopg.errors.QueryCanceled):
                     break
         raise Unavailable from failure
 
-    async def _ask_once(self, query: LiteralString, parameters: Parameters | None) -> Rows:
+    async def _ask_once(self, queries: Sequence[Query]) -> list[Rows]:
         async with self._pool.connection() as connection:
-            cursor = connection.cursor(binary=True)
-            await cursor.execute(query, parameters)
-            return await cursor.fetchall()
+            if len(queries) == 1:
+                cursor = connection.cursor(binary=True)
+                return [await (await cursor.execute(*queries[0])).fetchall()]
+            async with connection.pipeline(), connection.transaction():
+                cursors = [connection.cursor(binary=True) for _ in queries]
+                for cursor, query in zip(cursors, queries, strict=True):
+                    await cursor.execute(*query)
+                return [await cursor.fetchall() for cursor in cursors]
 
-    def _finished(self, task: asyncio.Task[Rows]) -> None:
+    def _finished(self, task: asyncio.Task[list[Rows]]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
             task.exception()  # looked at, or an abandoned failure is reported when it is collected

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -111,6 +111,8 @@ class _Rest:
 class Mirror:
     """The worker's writer: queue absolute values, then ``flush`` them in one round trip.  Not for several threads.
 
+    What a projection's ``mirror`` is handed; ``zadd`` and ``zremrangebyrank`` are those of a redis-py pipeline.
+
     Args:
         address: where Redis is.
         clock: seconds, monotonic.
@@ -122,6 +124,7 @@ class Mirror:
         self._rest = _Rest(clock)
         self._put = self._client.register_script(PUT_IF_NEWER)
         self._queue: dict[bytes, tuple[Versioned, int]] = {}
+        self._commands: list[Callable[[Any], object]] = []
 
     @property
     def failures(self) -> int:
@@ -138,10 +141,19 @@ class Mirror:
         """Queues a tombstone: the key is empty from this version on."""
         self.put(key, version, b"", TOMBSTONE_SECONDS)
 
+    def zadd(self, key: str, scores: Mapping[int, float], *, gt: bool) -> None:
+        """Queues scores of a sorted set; with ``gt`` a member's score only grows, so that order does not matter."""
+        self._commands.append(lambda pipeline: pipeline.zadd(key, scores, gt=gt))
+
+    def zremrangebyrank(self, key: str, first: int, last: int) -> None:
+        """Queues the removal of ranks of a sorted set."""
+        self._commands.append(lambda pipeline: pipeline.zremrangebyrank(key, first, last))
+
     def flush(self) -> bool:
         """Sends what is queued; False when Redis did not take it (it is dropped: a reader refills from Postgres)."""
         queue, self._queue = self._queue, {}
-        if not queue:
+        commands, self._commands = self._commands, []
+        if not queue and not commands:
             return True
         if self._rest.now:
             return False
@@ -149,6 +161,8 @@ class Mirror:
             with self._client.pipeline(transaction=False) as pipeline:
                 for key, (value, seconds) in queue.items():
                     self._put(keys=[key], args=[b"%016x" % value.version, value.payload, seconds], client=pipeline)
+                for command in commands:
+                    command(pipeline)
                 pipeline.execute()
         except (redis.RedisError, OSError):
             self._rest.begin()

@@ -1,0 +1,79 @@
+"""What is the API as a whole?  The framework's application with every route, and the edge around it."""
+
+from __future__ import annotations
+
+from litestar import Litestar, Request, Response
+from litestar.exceptions import HTTPException
+
+from api.dependencies import Dependencies
+from api.edge import Edge, log_failure
+from api.problems import KINDS, ProblemError, problem, problem_answer, unavailable
+from api.recommendations import Lists
+from api.routes import commands, content, health, interactions, reads, recommendations
+from api.routes.exchange import HttpRequest, request_id, respond
+from projections.stores.postgres_pool import Unavailable
+
+
+def create_app(dependencies: Dependencies, lists: Lists | None = None) -> Litestar:
+    """The framework's application: every route, and problems for every error."""
+    lists = lists or Lists(dependencies)
+    return Litestar(
+        route_handlers=[
+            *interactions.routes(dependencies),
+            *content.routes(dependencies),
+            *commands.routes(dependencies),
+            *reads.routes(dependencies),
+            *recommendations.routes(lists),
+            *health.routes(dependencies),
+        ],
+        exception_handlers={
+            ProblemError: _problem,
+            Unavailable: _unavailable,
+            HTTPException: _framework_error,
+            Exception: _unforeseen,
+        },
+        on_startup=[dependencies.open],
+        on_shutdown=[dependencies.close],
+        openapi_config=None,
+        logging_config=None,
+        # The edge bounds bodies, also those of requests that no route serves.
+        request_max_body_size=None,
+    )
+
+
+def create_asgi(dependencies: Dependencies) -> Edge:
+    """The whole ASGI application."""
+    lists = Lists(dependencies)
+    return Edge(
+        create_app(dependencies, lists),
+        lists.answer,
+        dependencies.metrics,
+        dependencies.limits,
+        dependencies.settings.hosts,
+    )
+
+
+def _problem(request: HttpRequest, error: ProblemError) -> Response[bytes]:
+    return respond(problem_answer(error, request_id(request)))
+
+
+def _unavailable(request: HttpRequest, _error: Unavailable) -> Response[bytes]:
+    return respond(problem_answer(unavailable("Postgres"), request_id(request)))
+
+
+def _framework_error(request: HttpRequest, error: HTTPException) -> Response[bytes]:
+    """What the framework itself refuses: no such route, no such method on it, a malformed request."""
+    status = error.status_code if error.status_code in KINDS else 400 if error.status_code < 500 else 500
+    if status == 500:
+        return _unforeseen(request, error)
+    details = {
+        404: "No resource has this path.",
+        405: "The resource does not take this method; `Allow` names those that it takes.",
+    }
+    headers = [(name.lower().encode(), value.encode()) for name, value in (error.headers or {}).items()]
+    return respond(problem_answer(problem(status, details.get(status), headers=headers), request_id(request)))
+
+
+def _unforeseen(request: Request, error: Exception) -> Response[bytes]:  # type: ignore[type-arg]
+    log_failure(error, request.scope, request_id(request))
+    return respond(problem_answer(problem(500), request_id(request)))

@@ -1,0 +1,119 @@
+"""What do the routes work with?  Stores, producer and bookkeeping, made once and handed to everything."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from api.freshness import Freshness
+from api.limits import Limits
+from api.metrics import Metrics
+from api.publisher import Publisher
+from api.tokens import Tokens
+from api.waiting import Waiting
+from projections.reads import recommendations
+from projections.reads.freshness import NEXT_OFFSETS
+from projections.stores.postgres_pool import ReadPool, Unavailable
+from projections.stores.redis import Reader, RedisAddress
+from schemas.partitioning import partition_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiSettings:
+    """What the API has to be told."""
+
+    database_url: str
+    kafka_bootstrap_servers: str
+    token_secret: str
+    redis: RedisAddress | None = None
+    """None: lists are read from Postgres."""
+    migration_head: str
+    """The revision that the database must stand at (``projections.migrate.head()``)."""
+    partitions: int = 8
+    """Partitions of the learner-keyed topics."""
+    pool_size: int = 4
+    limits: Limits = field(default_factory=Limits)
+    hosts: frozenset[str] = frozenset({"127.0.0.1", "localhost", "[::1]"})
+    """Names that the Host header may have; empty: any."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependencies:
+    """Everything that routes use."""
+
+    settings: ApiSettings
+    pool: ReadPool
+    redis: Reader | None
+    publisher: Publisher
+    tokens: Tokens
+    waiting: Waiting
+    freshness: Freshness
+    metrics: Metrics
+    now_ms: Callable[[], int]
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds that requests are held to."""
+        return self.settings.limits
+
+    def partition(self, user_id: str) -> int:
+        """The partition that a learner's records stand in."""
+        return partition_of(user_id.encode(), self.settings.partitions)
+
+    async def open(self) -> None:
+        """Starts connecting; servers that are away now may come later."""
+        await self.pool.open()
+        await self.publisher.open()
+
+    async def close(self) -> None:
+        """Ends what was opened, the producer after what it accepted."""
+        await self.waiting.close()
+        await self.publisher.close()
+        if self.redis is not None:
+            await self.redis.close()
+        await self.pool.close()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def build(settings: ApiSettings, now_ms: Callable[[], int] = _now_ms) -> Dependencies:
+    """The dependencies of these settings; nothing is opened yet.  Call it inside the event loop that serves."""
+    pool = ReadPool(settings.database_url, settings.pool_size)
+    redis = Reader(settings.redis) if settings.redis is not None else None
+    publisher = Publisher(settings.kafka_bootstrap_servers)
+    metrics = Metrics()
+    tokens = Tokens(settings.token_secret)
+
+    async def fetch_offsets() -> dict[tuple[str, int], int]:
+        rows = await pool.rows(NEXT_OFFSETS)
+        return {(topic, part): next_offset for topic, part, next_offset in rows}
+
+    async def fetch_lists(learner_keys: list[int]) -> dict[int, int]:
+        return await recommendations.reached(pool, learner_keys)
+
+    waiting = Waiting(fetch_offsets, fetch_lists, Unavailable)
+    freshness = Freshness(tokens, waiting, settings.limits, metrics)
+    metrics.watch("readers_waiting", "Reads waiting for a write to become visible.", lambda: waiting.count)
+    metrics.watch("readers_refused", "Reads that found too many waiting, ever.", lambda: waiting.refused)
+    metrics.watch("records_in_flight", "Records Kafka has not acknowledged.", lambda: publisher.in_flight)
+    metrics.watch(
+        "postgres_requests_waiting",
+        "Reads waiting for a connection.",
+        lambda: pool.measures().get("requests_waiting", 0),
+    )
+    if redis is not None:
+        metrics.watch("redis_failures", "Batches of reads that Redis did not answer, ever.", lambda: redis.failures)
+    return Dependencies(
+        settings=settings,
+        pool=pool,
+        redis=redis,
+        publisher=publisher,
+        tokens=tokens,
+        waiting=waiting,
+        freshness=freshness,
+        metrics=metrics,
+        now_ms=now_ms,
+    )

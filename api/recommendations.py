@@ -1,0 +1,205 @@
+"""How are a learner's recommendations served thousands of times a second?  By cutting a ready list out of Redis.
+
+The usual way of a request: an id that is known to this process, one key of a shared MGET, one slice.  Postgres answers
+when Redis does not have the list (and refills it), and what is popular answers for learners who have no list yet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import lru_cache
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import msgspec
+
+from api.dependencies import Dependencies
+from api.edge import HOT_PREFIX, new_id
+from api.freshness import TOKEN_HEADER, Awaited, timestamp
+from api.parameters import TOKEN, identifier, one_of, query, whole_number
+from api.problems import Answer, Headers, unavailable
+from projections.reads import ready_list, recommendations
+from projections.reads.ready_list import ReadyList
+from projections.stores.postgres_pool import Unavailable
+from projections.stores.redis import Versioned, recommendations_key
+
+KNOWN = frozenset({"limit", "type", TOKEN})
+TYPES = ("content_based", "trending")
+BEST = "hybrid"
+"""The list that is served when no type is asked for."""
+USUAL_LIMIT = 10
+LARGEST_LIMIT = 100
+LEARNERS_REMEMBERED = 100_000
+"""Ids whose surrogate key this process remembers, at least; at most twice as many (about 200 bytes each)."""
+POPULAR_SECONDS = 1.0
+"""Readers without a list share one popular list for so long."""
+SEEN = "applied"
+"""In tokens, beside the topics: the transaction that a list reflects.  Lists never go back, so nothing waits for it."""
+
+T = TypeVar("T")
+
+
+class Asked(NamedTuple):
+    """What a request asks for."""
+
+    limit: int
+    kind: str
+
+
+class Found(NamedTuple):
+    """A list, the transaction that it reflects (0: no particular one), and where it came from."""
+
+    ready: ReadyList
+    applied_seq: int
+    source: str
+
+
+class Lists:
+    """Answers ``GET /api/recommendations/:userId``."""
+
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._dependencies = dependencies
+        self._learners: Remembered[int] = Remembered(LEARNERS_REMEMBERED)
+        self._popular: ReadyList | None = None
+        self._popular_at = -1e9
+        self._making_popular = asyncio.Lock()
+
+    async def answer(self, scope: Any, headers: dict[bytes, bytes]) -> Answer:
+        """The answer to one request; raises ProblemError."""
+        segment: bytes = scope["raw_path"][len(HOT_PREFIX) :]
+        query_string: bytes = scope["query_string"]
+        asked = _asked(query_string)
+        try:
+            if TOKEN_HEADER in headers or b"token=" in query_string:
+                found, awaited = await self._fresh(segment, asked, headers, query(query_string, KNOWN))
+            else:
+                found, awaited = await self._find(segment, asked, 0), _NOTHING_AWAITED
+        except Unavailable:
+            raise unavailable("Postgres") from None
+        return self._answer(found, asked.limit, awaited)
+
+    async def _find(self, segment: bytes, asked: Asked, oldest_seq: int) -> Found:
+        """The list to serve; one from Redis only if it reflects transaction ``oldest_seq``."""
+        learner_key = self._learners.get(segment)
+        redis = self._dependencies.redis
+        if learner_key is not None and redis is not None:
+            stored = await redis.get(recommendations_key(learner_key, asked.kind))
+            if stored is not None and stored.version >= oldest_seq:
+                ready = _unpacked(stored.payload)
+                if ready is not None and ready.ends and ready.holds(asked.limit):
+                    return Found(ready, stored.version, "redis")
+        return await self._from_postgres(segment, asked)
+
+    async def _from_postgres(self, segment: bytes, asked: Asked) -> Found:
+        user_id = identifier(segment, "userId")
+        stored = await recommendations.stored(self._dependencies.pool, user_id, asked.kind)
+        if stored is None:
+            known = await recommendations.needed(self._dependencies.pool, user_id)
+            return await self._popular_for(known.learner_key if known else recommendations.NOBODY)
+        self._learners.put(segment, stored.learner_key)
+        redis = self._dependencies.redis
+        if redis is not None:
+            payload = ready_list.encode(stored.kept)
+            await redis.put(recommendations_key(stored.learner_key, asked.kind), Versioned(stored.applied_seq, payload))
+        if not stored.ready.ends:
+            return await self._popular_for(stored.learner_key)
+        return Found(stored.ready, stored.applied_seq, "postgres")
+
+    async def _popular_for(self, learner_key: int) -> Found:
+        dependencies = self._dependencies
+        if learner_key != recommendations.NOBODY:
+            now_ms = dependencies.now_ms()
+            ready = await recommendations.popular(dependencies.pool, learner_key, new_id(), now_ms)
+            return Found(ready, 0, "popular")
+        loop = asyncio.get_running_loop()
+        async with self._making_popular:  # one asks, the others take its answer
+            if self._popular is None or loop.time() - self._popular_at >= POPULAR_SECONDS:
+                now_ms = dependencies.now_ms()
+                self._popular = await recommendations.popular(
+                    dependencies.pool, recommendations.NOBODY, new_id(), now_ms
+                )
+                self._popular_at = loop.time()
+        return Found(self._popular, 0, "popular")
+
+    async def _fresh(
+        self, segment: bytes, asked: Asked, headers: dict[bytes, bytes], parameters: dict[str, str]
+    ) -> tuple[Found, Awaited]:
+        """The list that reflects what the request's token names, or the newest there is, marked as stale."""
+        dependencies = self._dependencies
+        user_id = identifier(segment, "userId")
+        awaited = await dependencies.freshness.wait(headers, parameters, dependencies.partition(user_id))
+        if awaited.stale:
+            return await self._find(segment, asked, 0), awaited
+        needed = await recommendations.needed(dependencies.pool, user_id)
+        if needed is None:
+            return await self._find(segment, asked, 0), awaited
+        found = await self._find(segment, asked, needed.applied_seq)
+        if found.applied_seq >= needed.applied_seq:
+            return found, awaited
+        left = await dependencies.waiting.for_lists(needed.learner_key, needed.applied_seq, awaited.seconds_left)
+        if left is None:
+            dependencies.metrics.stale.inc()
+            return found, Awaited(awaited.presented, 0.0, stale=True)
+        return await self._from_postgres(segment, asked), awaited
+
+    def _answer(self, found: Found, limit: int, awaited: Awaited) -> Answer:
+        dependencies = self._dependencies
+        dependencies.metrics.lists.labels(found.source).inc()
+        ready = found.ready
+        age_ms = max(0, dependencies.now_ms() - ready.generated_at_ms)
+        headers: Headers = [
+            (b"content-type", b"application/json"),
+            (b"cache-control", b"private, no-cache"),
+            (b"x-data-age-ms", b"%d" % age_ms),
+        ]
+        if ready.as_of_ms:
+            headers.append((b"x-as-of", timestamp(ready.as_of_ms)))
+        if found.applied_seq:
+            headers.append((b"x-position", b"applied@%d" % found.applied_seq))
+        token = dependencies.freshness.token({(SEEN, 0): found.applied_seq}, awaited.presented)
+        headers.append((TOKEN_HEADER, token.encode()))
+        if awaited.stale:
+            headers.append((b"x-stale", b"true"))
+        return Answer(200, headers, ready.body(limit))
+
+
+_NOTHING_AWAITED = Awaited({}, 0.0, stale=False)
+
+
+@lru_cache(maxsize=4_096)
+def _asked(query_string: bytes) -> Asked:
+    parameters = query(query_string, KNOWN)
+    return Asked(
+        limit=whole_number(parameters, "limit", USUAL_LIMIT, 1, LARGEST_LIMIT),
+        kind=one_of(parameters, "type", BEST, TYPES),
+    )
+
+
+def _unpacked(payload: bytes) -> ReadyList | None:
+    try:
+        return ready_list.decode(payload)
+    except msgspec.DecodeError:
+        return None  # another version of this program wrote it; Postgres has it too
+
+
+class Remembered(Generic[T]):
+    """The values of the keys that were used lately: two generations, the older one dropped when the younger is full."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._young: dict[bytes, T] = {}
+        self._old: dict[bytes, T] = {}
+
+    def get(self, key: bytes) -> T | None:
+        """The value of a key, which thereby counts as used."""
+        value = self._young.get(key)
+        if value is None:
+            value = self._old.get(key)
+            if value is not None:
+                self.put(key, value)
+        return value
+
+    def put(self, key: bytes, value: T) -> None:
+        """Remembers a value."""
+        if len(self._young) >= self._size:
+            self._old, self._young = self._young, {}
+        self._young[key] = value

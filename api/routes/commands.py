@@ -1,0 +1,134 @@
+"""How is something asked for?  A command is published, carried out by the worker, and answered with its verdict."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+from litestar.handlers import HTTPRouteHandler
+
+from api.bodies import check_media_type
+from api.dependencies import Dependencies
+from api.edge import new_id
+from api.freshness import TOKEN_HEADER
+from api.parameters import TOKEN, identifier, query
+from api.problems import Answer, Headers, ProblemDetails, ProblemError, invalid_body
+from api.publisher import Outgoing
+from api.routes.exchange import HttpRequest, json_answer, not_found, request_headers, request_id, route
+from api.writes import publish
+from projections.reads import command_results
+from projections.reads.command_results import Verdict
+from projections.reads.freshness import moment
+from schemas.commands import AchievementClaimed, ProfileRequest, ProfileSet
+from schemas.decode import JsonDecoder
+from schemas.invalid import Invalid
+from schemas.problems import Problem
+from schemas.receipts import CommandReceipt, CommandStatus
+from schemas.topics import LEARNER_COMMANDS
+
+NOTHING = frozenset[str]()
+_PROFILE: JsonDecoder[ProfileRequest] = JsonDecoder(ProfileRequest)
+
+
+def routes(dependencies: Dependencies) -> list[HTTPRouteHandler]:
+    """The routes of this file."""
+    commands = _Commands(dependencies)
+    return [
+        route("POST", "/api/profile", commands.set_profile),
+        route("POST", "/api/achievements/{user_id:str}/{achievement_id:str}/claim", commands.claim),
+        route("GET", "/api/commands/{command_id:str}", commands.verdict),
+    ]
+
+
+class _Commands:
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._dependencies = dependencies
+
+    async def set_profile(self, request: HttpRequest) -> Answer:
+        query(request.scope["query_string"], NOTHING)
+        check_media_type(request_headers(request), lines=False)
+        asked = _PROFILE.decode(await request.body())
+        if isinstance(asked, Invalid):
+            raise invalid_body(asked)
+        command = ProfileSet(**msgspec.structs.asdict(asked), **self._envelope())
+        return await self._issue(request, command, f"/api/profile/{_segment(asked.user_id)}")
+
+    async def claim(self, request: HttpRequest) -> Answer:
+        query(request.scope["query_string"], NOTHING)
+        user_id = identifier(request.path_params["user_id"], "userId")
+        achievement_id = identifier(request.path_params["achievement_id"], "achievementId")
+        command = AchievementClaimed(user_id=user_id, achievement_id=achievement_id, **self._envelope())
+        return await self._issue(request, command, f"/api/achievements/{_segment(user_id)}")
+
+    async def verdict(self, request: HttpRequest) -> Answer:
+        dependencies = self._dependencies
+        parameters = query(request.scope["query_string"], frozenset({TOKEN}))
+        command_id = identifier(request.path_params["command_id"], "commandId")
+        headers = request_headers(request)
+        presented = dependencies.freshness.presented(headers, parameters)
+        # Without Prefer the answer comes at once: whoever polls does the waiting.
+        seconds = dependencies.freshness.wait_seconds(headers) if b"prefer" in headers else 0.0
+        passed = await dependencies.waiting.for_positions(presented, seconds) is not None
+        verdict = await command_results.read(dependencies.pool, command_id)
+        if verdict is None and presented and not passed:
+            pending = CommandReceipt(command_id=command_id, status=CommandStatus.PENDING)
+            return json_answer(pending, [*_NO_STORE, (b"retry-after", b"1")])
+        if verdict is None:
+            raise not_found("The command (or it has not been carried out yet: its Location carries a token that tells)")
+        refused = verdict.status >= 400
+        receipt = CommandReceipt(
+            command_id=command_id,
+            status=CommandStatus.REFUSED if refused else CommandStatus.APPLIED,
+            problem=verdict.problem,
+        )
+        return json_answer(receipt, _NO_STORE)
+
+    def _envelope(self) -> dict[str, Any]:
+        return {"command_id": new_id(), "issued_at": moment(self._dependencies.now_ms())}
+
+    async def _issue(self, request: HttpRequest, command: ProfileSet | AchievementClaimed, made: str) -> Answer:
+        """Publishes a command and answers with its verdict, or 202 when there is none in time."""
+        dependencies = self._dependencies
+        headers = request_headers(request)
+        seconds = dependencies.freshness.wait_seconds(headers)
+        record = Outgoing(command.user_id.encode(), msgspec.json.encode(command))
+        positions = await publish(dependencies, LEARNER_COMMANDS.name, [record], headers, request_id(request))
+        token = dependencies.freshness.token(positions)
+        answer: Headers = [*_NO_STORE, (TOKEN_HEADER, token.encode())]
+        verdict = None
+        if seconds and await dependencies.waiting.for_positions(positions, seconds) is not None:
+            verdict = await command_results.read(dependencies.pool, command.command_id)
+        where = f"/api/commands/{command.command_id}?token={token}"
+        if verdict is None:
+            receipt = CommandReceipt(
+                command_id=command.command_id, status=CommandStatus.PENDING, location=where, token=token
+            )
+            return json_answer(receipt, [*answer, (b"location", where.encode()), (b"retry-after", b"1")], 202)
+        if verdict.status >= 400:
+            raise _refused(verdict, f"/api/commands/{command.command_id}", answer)
+        receipt = CommandReceipt(
+            command_id=command.command_id, status=CommandStatus.APPLIED, location=made, token=token
+        )
+        if verdict.status == 201:
+            answer.append((b"location", made.encode()))
+        return json_answer(receipt, answer, verdict.status)
+
+
+_NO_STORE: Headers = [(b"cache-control", b"no-store")]
+
+
+def _refused(verdict: Verdict, instance: str, headers: Headers) -> ProblemError:
+    found = verdict.problem or Problem(status=verdict.status, title="Refused")
+    details = ProblemDetails(
+        type=found.type,
+        title=found.title,
+        status=verdict.status if 400 <= verdict.status <= 599 else 500,
+        detail=found.detail,
+        instance=instance,
+    )
+    return ProblemError(details, headers)
+
+
+def _segment(user_id: str) -> str:
+    return quote(user_id, safe="")

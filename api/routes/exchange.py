@@ -1,0 +1,54 @@
+"""How does a route see a request and answer it?  As plain headers and bytes; only this file knows the framework."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.handlers import HTTPRouteHandler
+
+from api.problems import Answer, Headers, problem
+
+HttpRequest = Request[Any, Any, Any]
+Route = Callable[[HttpRequest], Awaitable[Answer]]
+
+_encode = msgspec.json.Encoder().encode
+
+
+def route(method: str, path: str, serve: Route) -> HTTPRouteHandler:
+    """A route of the framework that answers with what ``serve`` makes of the request."""
+
+    async def handler(request: HttpRequest) -> Response[bytes]:
+        return respond(await serve(request))
+
+    handler.__name__ = serve.__name__
+    return HTTPRouteHandler(path, http_method=method, name=f"{method} {path}")(handler)  # type: ignore[arg-type]
+
+
+def respond(answer: Answer) -> Response[bytes]:
+    """The framework's response of an answer."""
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in answer.headers}
+    media_type = headers.pop("content-type", "application/json")
+    return Response(answer.body, status_code=answer.status, headers=headers, media_type=media_type)
+
+
+def request_headers(request: HttpRequest) -> dict[bytes, bytes]:
+    """The request's headers, names in lower case."""
+    return dict(request.scope["headers"])
+
+
+def request_id(request: HttpRequest) -> str:
+    """The id under which logs, answers and Kafka records know the request."""
+    return str(request.scope["state"]["request_id"])
+
+
+def json_answer(body: Any, headers: Headers, status: int = 200) -> Answer:
+    """An answer whose body is a struct or a sequence of them."""
+    return Answer(status, [(b"content-type", b"application/json"), *headers], _encode(body))
+
+
+def not_found(what: str) -> Exception:
+    """The problem of a resource that is not there."""
+    return problem(404, f"{what} is not known.")

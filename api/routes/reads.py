@@ -1,0 +1,83 @@
+"""What can be read?  Profile, achievements, trending and content; recommendations have their own file in `api`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from litestar.handlers import HTTPRouteHandler
+
+from api.dependencies import Dependencies
+from api.parameters import TOKEN, identifier, one_of, query, text, whole_number
+from api.problems import Answer
+from api.routes.exchange import HttpRequest, json_answer, not_found, request_headers, route
+from models.trending import DEFAULT_WINDOW, WINDOWS
+from projections.reads import achievements, content, profile, trending
+from projections.reads.trending import TrendingQuestion
+
+ONLY_TOKEN = frozenset({TOKEN})
+TRENDING = frozenset({"window", "contentType", "topic", "limit", TOKEN})
+USUAL_LIMIT = 10
+LARGEST_LIMIT = 100
+
+
+def routes(dependencies: Dependencies) -> list[HTTPRouteHandler]:
+    """The routes of this file."""
+    reads = _Reads(dependencies)
+    return [
+        route("GET", "/api/profile/{user_id:str}", reads.profile),
+        route("GET", "/api/achievements/{user_id:str}", reads.achievements),
+        route("GET", "/api/trending", reads.trending),
+        route("GET", "/api/content/{content_id:str}", reads.content),
+    ]
+
+
+class _Reads:
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._dependencies = dependencies
+
+    async def profile(self, request: HttpRequest) -> Answer:
+        return await self._of_learner(request, profile.read, "profile")
+
+    async def achievements(self, request: HttpRequest) -> Answer:
+        return await self._of_learner(request, achievements.read, "achievements")
+
+    async def _of_learner(self, request: HttpRequest, read: Any, name: str) -> Answer:
+        dependencies = self._dependencies
+        parameters = query(request.scope["query_string"], ONLY_TOKEN)
+        user_id = identifier(request.path_params["user_id"], "userId")
+        part = dependencies.partition(user_id)
+        awaited = await dependencies.freshness.wait(request_headers(request), parameters, part)
+        now_ms = dependencies.now_ms()
+        found = await read(dependencies.pool, user_id, part, now_ms)
+        if found is None:
+            raise not_found("The learner")
+        body = getattr(found, name)
+        if awaited.stale:
+            body = msgspec.structs.replace(body, freshness=msgspec.structs.replace(body.freshness, stale=True))
+        return json_answer(body, dependencies.freshness.headers(found.seen, awaited, now_ms))
+
+    async def trending(self, request: HttpRequest) -> Answer:
+        dependencies = self._dependencies
+        parameters = query(request.scope["query_string"], TRENDING)
+        question = TrendingQuestion(
+            window=one_of(parameters, "window", DEFAULT_WINDOW, WINDOWS),
+            content_type=text(parameters, "contentType", 64),
+            topic=text(parameters, "topic", 128),
+            limit=whole_number(parameters, "limit", USUAL_LIMIT, 1, LARGEST_LIMIT),
+        )
+        awaited = await dependencies.freshness.wait(request_headers(request), parameters, None)
+        now_ms = dependencies.now_ms()
+        found = await trending.read(dependencies.pool, question, now_ms)
+        return json_answer(found.items, dependencies.freshness.headers(found.seen, awaited, now_ms))
+
+    async def content(self, request: HttpRequest) -> Answer:
+        dependencies = self._dependencies
+        parameters = query(request.scope["query_string"], ONLY_TOKEN)
+        content_id = identifier(request.path_params["content_id"], "contentId")
+        awaited = await dependencies.freshness.wait(request_headers(request), parameters, None)
+        now_ms = dependencies.now_ms()
+        found = await content.read(dependencies.pool, content_id)
+        if found is None:
+            raise not_found("The content")
+        return json_answer(found.content, dependencies.freshness.headers(found.seen, awaited, now_ms))

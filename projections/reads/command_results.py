@@ -1,0 +1,28 @@
+"""What became of a command?  The worker's verdict, once it has carried the command out."""
+
+from __future__ import annotations
+
+from typing import LiteralString, NamedTuple
+
+import msgspec
+
+from projections.stores.postgres_pool import ReadPool
+from schemas.problems import Problem
+
+ONE: LiteralString = "SELECT status, problem::text FROM command_result WHERE command_id = %(command_id)s"
+
+_problem = msgspec.json.Decoder(Problem).decode
+
+
+class Verdict(NamedTuple):
+    """How a command ended."""
+
+    status: int
+    """The HTTP status that it earned."""
+    problem: Problem | None
+
+
+async def read(pool: ReadPool, command_id: str) -> Verdict | None:
+    """The verdict; None while there is none."""
+    row = await pool.row(ONE, {"command_id": command_id})
+    return Verdict(row[0], _problem(row[1]) if row[1] else None) if row else None

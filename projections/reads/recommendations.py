@@ -1,0 +1,118 @@
+"""What should this learner do next?  The list the worker has written, or what is popular while there is none."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, LiteralString, NamedTuple
+
+import msgspec
+import numpy as np
+
+from models.trending import DEFAULT_WINDOW, relative
+from projections import recommendation_lists
+from projections.reads import ready_list
+from projections.reads.freshness import OFFSETS, seen, to_ms
+from projections.reads.ready_list import ReadyList
+from projections.stores.postgres_pool import ReadPool
+from schemas.lists import Recommendation, RecommendationType
+
+POPULAR_ITEMS = 100
+"""Most items of a popular list: the largest limit."""
+POPULAR_CONFIDENCE = 0.2
+"""A popular list knows nothing of its reader."""
+
+NEEDED: LiteralString = """
+SELECT l.learner_key, greatest(e.applied_seq, r.applied_seq, p.version, 0)
+FROM learners l
+LEFT JOIN engagement e USING (learner_key)
+LEFT JOIN recent_interaction r USING (learner_key)
+LEFT JOIN learner_private p USING (learner_key)
+WHERE l.user_id = %(user_id)s
+"""
+REACHED: LiteralString = """
+SELECT learner_key, min(applied_seq) FROM recommendations
+WHERE learner_key = ANY (%(learner_keys)s::bigint[]) GROUP BY learner_key
+"""
+# What nobody has used yet comes after what is used, in the order of the catalogue: never empty while there is content.
+POPULAR: LiteralString = """
+SELECT c.content_id, c.content_type, c.title, coalesce(t.log_24h, '-Infinity') AS log_sum
+FROM content c LEFT JOIN trending t USING (item_key)
+WHERE NOT c.withdrawn
+  AND NOT EXISTS (
+      SELECT FROM preference p
+      WHERE p.learner_key = %(learner_key)s AND p.item_key = c.item_key AND p.completions > 0)
+ORDER BY log_sum DESC, c.catalogue_position NULLS LAST, c.item_key
+LIMIT %(items)s
+"""
+NOBODY = 0
+"""A learner_key that no learner has."""
+
+
+class Needed(NamedTuple):
+    """What a learner's list has to reflect."""
+
+    learner_key: int
+    applied_seq: int
+    """The newest transaction that changed the learner's read models or declared profile."""
+
+
+class StoredList(NamedTuple):
+    """A list from Postgres."""
+
+    learner_key: int
+    applied_seq: int
+    ready: ReadyList
+    """Every item of it."""
+    items: list[bytes]
+
+
+async def needed(pool: ReadPool, user_id: str) -> Needed | None:
+    """What the lists of a learner have to reflect to be up to date; None for an unknown learner."""
+    row = await pool.row(NEEDED, {"user_id": user_id})
+    return Needed(*row) if row else None
+
+
+async def reached(pool: ReadPool, learner_keys: list[int]) -> dict[int, int]:
+    """The oldest transaction that any list of each learner reflects."""
+    return {row[0]: row[1] for row in await pool.rows(REACHED, {"learner_keys": learner_keys})}
+
+
+async def popular(pool: ReadPool, learner_key: int, recommendation_id: str, now_ms: int) -> ReadyList:
+    """What is popular now, without what the learner has completed, as a list of type ``trending``.
+
+    Args:
+        pool: where to ask.
+        learner_key: the learner, or ``NOBODY``.
+        recommendation_id: begins the id of each item, which is told apart by its rank.
+        now_ms: the time of reading [Unix ms].
+    """
+    offsets, rows = await pool.snapshot(
+        [(OFFSETS, None), (POPULAR, {"learner_key": learner_key, "items": POPULAR_ITEMS})]
+    )
+    shares = relative(np.array([row[3] for row in rows], np.float64)).tolist()
+    generated_at = dt.datetime.fromtimestamp(now_ms / 1000, dt.UTC)
+    items = [
+        msgspec.json.encode(_popular_item(row, share, rank, f"{recommendation_id}-{rank}", generated_at))
+        for rank, (row, share) in enumerate(zip(rows, shares, strict=True), start=1)
+    ]
+    return ready_list.pack(items, generated_at_ms=now_ms, as_of_ms=seen(offsets).as_of_ms)
+
+
+def _popular_item(
+    row: tuple[Any, ...], share: float, rank: int, recommendation_id: str, generated_at: dt.datetime
+) -> Recommendation:
+    content_id, content_type, title, _ = row
+    reason = f"Popular with learners in the last {DEFAULT_WINDOW}." if share else "Next in the catalogue."
+    return Recommendation(
+        type=RecommendationType.TRENDING,
+        content_id=content_id,
+        content_type=content_type,
+        title=title or content_id,
+        relevance_score=share,
+        confidence_score=POPULAR_CONFIDENCE,
+        reason=reason,
+        recommendation_id=recommendation_id,
+        terms={"trending": share},
+        rank=rank,
+        generated_at=generated_at,
+    )
