@@ -1,0 +1,6 @@
+"""Lets the tests of the folds use the logs of tests/laws."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "laws"))
