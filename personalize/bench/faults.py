@@ -7,12 +7,14 @@ tables are compared with a plain Python fold of what the topics hold.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from pathlib import Path
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -27,7 +29,7 @@ from personalize.bench.processes import WORKER, log_tail, wait_until
 from personalize.bench.report import Figure, Report, describe_machine
 from personalize.bench.servers import Servers, servers
 from personalize.demo.bulk_producer import BulkProducer
-from personalize.errors import ProblemError
+from personalize.errors import EXIT_FAILED, EXIT_OK, ProblemError
 from personalize.settings import Settings
 from schemas.topics import CATALOGUE, INTERACTIONS, LEARNER_COMMANDS
 
@@ -247,3 +249,22 @@ def _until(ready: Callable[[], bool], seconds: float, what: str) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"{what} within {seconds:.0f} s")
         time.sleep(0.2)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """`personalize bench faults`: 0 when nothing was lost, doubled, miscounted or hung."""
+    parser = argparse.ArgumentParser(prog="personalize bench faults", description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--seed", type=int, nargs="+", default=[1], help="one run a fault and seed")
+    parser.add_argument(
+        "--fault", nargs="+", choices=tuple(ALL), default=list(FAULTS), metavar="NAME", help=", ".join(ALL)
+    )
+    parser.add_argument("--short", action="store_true", help="a quarter of the schedule and of the stream")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the report to this file")
+    parser.add_argument("--data", type=Path, help="not used: the stream is made from the seed")
+    options = parser.parse_args(argv)
+    report = bench(options.seed, options.fault, short=options.short)
+    report.show()
+    if options.json:
+        report.write(options.json)
+    bad = sum(int(report.figures[name] or 0) for name in ("lost", "doubled", "wrong", "hung"))
+    return EXIT_FAILED if bad else EXIT_OK

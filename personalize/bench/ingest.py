@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import psycopg
 
+from personalize.bench.data_folder import data_folder
 from personalize.bench.processes import WORKER, ensure_alive, log_tail, module, running, start
 from personalize.bench.processor_time import ProcessorTime
 from personalize.bench.progress import progress
@@ -44,14 +45,6 @@ SELECT extract(epoch FROM min(committed_at))::float8, sum(delivered)::bigint, su
 FROM applied_range WHERE projection = 'worker' AND topic = 'interactions'
 """
 LOGGED: Final = "SELECT count(*) FROM interaction_log"
-
-
-def data_folder(data: Path | None) -> Path:
-    """OULAD's folder within a data folder, or the bundled module when there is none."""
-    for folder in (data / "oulad", data) if data else ():
-        if (folder / "vle.csv").is_file():
-            return folder
-    return oulad.BUNDLED
 
 
 def bench(data: Path | None = None, *, events: int | None = None) -> Report:

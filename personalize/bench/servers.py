@@ -6,21 +6,19 @@ import asyncio
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import psycopg
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import for_code
 
 from personalize.settings import Settings
 from personalize.stack import Endpoints, jars
 from personalize.stack.local import LocalStack
 from personalize.stack.places import cache_folder
+from personalize.stack.topics import ensure_topics
 from projections.migrate import upgrade
 from schemas.topics import TOPICS
 
@@ -74,37 +72,8 @@ def servers(settings: Settings | None = None, *, topics: bool = True) -> Iterato
         try:
             upgrade(endpoints.database_url)
             if topics:
-                asyncio.run(create_topics(endpoints.kafka, {topic.name: topic.config() for topic in TOPICS}))
+                asyncio.run(ensure_topics(endpoints.kafka, TOPICS))
             yield Servers(home, stack, endpoints)
         finally:
             stack.stop()
             shutil.rmtree(home, ignore_errors=True)
-
-
-async def create_topics(bootstrap: str, topics: Mapping[str, Mapping[str, str]], partitions: int = 8) -> None:
-    """Creates topics by name with their settings.
-
-    Raises:
-        KafkaError: one of them was refused.
-    """
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
-        wanted = [NewTopic(name, partitions, 1, topic_configs=dict(config)) for name, config in topics.items()]
-        answer = await admin.create_topics(wanted)
-        for name, code, *_ in answer.topic_errors:
-            if code:
-                raise for_code(code)(name)
-    finally:
-        await admin.close()
-    await _wait_for_leaders(bootstrap, [TopicPartition(name, part) for name in topics for part in range(partitions)])
-
-
-async def _wait_for_leaders(bootstrap: str, wanted: list[TopicPartition]) -> None:
-    # Just after its creation a partition refuses records; asking for the log end is retried until its leader answers.
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
-    await consumer.start()
-    try:
-        await consumer.end_offsets(wanted)
-    finally:
-        await consumer.stop()

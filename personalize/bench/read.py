@@ -1,0 +1,163 @@
+"""How fast is the read API?  Materialized lists from one process, alone and while the worker folds live traffic.
+
+Lists of real learners (OULAD) are asked for in turn by the load generator, a process of its own whose
+processor time is reported.  In the same run and with the same generator: an ASGI application that answers with as many
+fixed bytes on the same server, and a plain GET of as many bytes from Redis.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import redis
+
+from personalize.bench.data_folder import data_folder
+from personalize.bench.load_generator import NAME
+from personalize.bench.processes import WORKER, ensure_alive, module, running, start, wait_until
+from personalize.bench.processor_time import ProcessorTime
+from personalize.bench.report import Report, describe_machine
+from personalize.bench.running_api import HOST, answers, api, ask, finish, load
+from personalize.bench.servers import Servers, servers
+from personalize.children import Child
+from personalize.demo import oulad
+from personalize.demo.publishing import publish_catalogue, publish_history
+from personalize.demo.records import user_id
+from personalize.demo.timeline import timeline
+from personalize.errors import ProblemError
+from personalize.stack.ports import choose
+
+INGEST_RATE: Final = 5_000.0
+READ_RATE: Final = 500.0
+_CONNECTIONS: Final = "16"
+_FOLD_SECONDS: Final = 180.0
+_LIMIT: Final = 10
+_REDIS_KEY: Final = "bench:read"
+
+LISTED: Final = "SELECT count(DISTINCT learner_key) FROM recommendations"
+BEHIND: Final = """
+SELECT coalesce(sum(next_offset), 0)::bigint FROM stream_offset WHERE projection = 'worker' AND topic = 'interactions'
+"""
+
+
+def bench(data: Path | None = None, *, seconds: float = 15.0, seed: int = 0) -> Report:
+    """Runs the bench on its own servers.
+
+    Args:
+        data: folder with the measuring data sets; without OULAD there, the bundled module serves.
+        seconds: of each measurement.
+        seed: of the order in which learners are asked for.
+
+    Raises:
+        ProblemError: an answer was not good, or the generator was the bottleneck.
+    """
+    machine = describe_machine()
+    with servers() as own:
+        table = oulad.read(data_folder(data))
+        line = timeline(table.clicks, int(time.time() * 1000))
+        asyncio.run(publish_catalogue(own.endpoints.kafka, table))
+        events = asyncio.run(publish_history(own.endpoints.kafka, table, line))
+        learners = sorted({user_id(student) for student in line.history.student.tolist()})
+        random.Random(seed).shuffle(learners)
+        paths = [f"/api/recommendations/{learner}?limit={_LIMIT}" for learner in learners]
+        with running(own, "worker", WORKER) as worker, api(own) as (server, port):
+            _fold(own, worker, events, len(learners))
+            figures = _alone(own, server, port, paths, seconds)
+            figures |= _references(own, int(figures["mean_response_bytes"]), seconds)
+            figures |= _while_ingesting(own, worker, server, port, paths, seconds)
+    figures["ratio_to_static_asgi"] = figures["requests_per_second"] / figures["static_asgi_requests_per_second"]
+    figures["ratio_to_redis_get"] = figures["requests_per_second"] / figures["redis_get_requests_per_second"]
+    return Report.of("read", {"load_generator": NAME, **figures}, machine)
+
+
+def _fold(own: Servers, worker: Child, events: int, learners: int) -> None:
+    """Waits until the history is folded and every learner has lists."""
+    with own.connect() as database:
+
+        def is_done() -> bool:
+            folded = database.execute(BEHIND).fetchone()
+            listed = database.execute(LISTED).fetchone()
+            return bool(folded and listed and folded[0] >= events and listed[0] >= learners)
+
+        wait_until(is_done, _FOLD_SECONDS, "folding the history", lambda: ensure_alive(own, "worker", worker))
+
+
+def _alone(own: Servers, server: Child, port: int, paths: list[str], seconds: float) -> dict[str, Any]:
+    """As many requests as one API process answers."""
+    if ask(port, paths[0]) in {b"", b"[]"}:
+        raise ProblemError("The first list is empty.", "this is a fault of the worker: lists are never empty.")
+    load(own, "load-warm-up", paths, 2.0, ["--port", str(port), "--connections", _CONNECTIONS])
+    usage = ProcessorTime({"api": server.pid, **own.pids()})
+    found = _good(load(own, "load-api", paths, seconds, ["--port", str(port), "--connections", _CONNECTIONS]))
+    return {
+        "requests_per_second": found["requests_per_second"],
+        "p50_ms": found["p50_ms"],
+        "p99_ms": found["p99_ms"],
+        "mean_response_bytes": found["mean_response_bytes"],
+        "load_generator_cores": found["generator_cores"],
+        **usage.figures(),
+    }
+
+
+def _references(own: Servers, size: int, seconds: float) -> dict[str, Any]:
+    """What the same server and Redis reach with as many bytes and no work."""
+    port = choose(0, None, set(), "PORT")
+    with running(own, "static", module("static_app", "--port", str(port), "--bytes", str(size))):
+        wait_until(lambda: answers(port, "/"), 20.0, "the static application")
+        static = _good(load(own, "load-static", ["/"], seconds, ["--port", str(port), "--connections", _CONNECTIONS]))
+    at = own.endpoints
+    with redis.Redis(host=at.redis_host, port=at.redis_port, password=at.redis_password) as client:
+        client.set(_REDIS_KEY, b"x" * size)
+    arguments = ["--protocol", "redis", "--port", str(at.redis_port), "--password", at.redis_password or ""]
+    plain = _good(load(own, "load-redis", [f"GET {_REDIS_KEY}"], seconds, [*arguments, "--connections", _CONNECTIONS]))
+    return {
+        "static_asgi_requests_per_second": static["requests_per_second"],
+        "static_asgi_p99_ms": static["p99_ms"],
+        "load_generator_cores_at_static_asgi": static["generator_cores"],
+        "redis_get_requests_per_second": plain["requests_per_second"],
+        "redis_get_p99_ms": plain["p99_ms"],
+    }
+
+
+def _while_ingesting(
+    own: Servers, worker: Child, server: Child, port: int, paths: list[str], seconds: float
+) -> dict[str, Any]:
+    """500 requests a second on time, while 5,000 events a second are published and folded."""
+    arguments = ["--bootstrap", own.endpoints.kafka, "--rate", str(INGEST_RATE)]
+    traffic = start(own, "traffic", module("traffic", *arguments))
+    try:
+        time.sleep(5.0)
+        usage = ProcessorTime({"worker": worker.pid, "api": server.pid, "traffic": traffic.pid, **own.pids()})
+        load_arguments = ["--port", str(port), "--connections", "32", "--rate", str(READ_RATE)]
+        found = _good(load(own, "load-paced", paths, 2 * seconds, load_arguments))
+        cpu = usage.figures("cpu_while_ingesting")
+    finally:
+        traffic.send(signal.SIGTERM)
+    reached = finish(own.home, "traffic", traffic, 30.0)
+    return {
+        "p50_ms_while_ingesting": found["p50_ms"],
+        "p99_ms_while_ingesting": found["p99_ms"],
+        "requests_per_second_while_ingesting": found["requests_per_second"],
+        "events_per_second_while_reading": reached["events_per_second"],
+        **cpu,
+    }
+
+
+def _good(found: dict[str, Any]) -> dict[str, Any]:
+    """The same figures, if every request was answered well by a generator that had time to spare."""
+    if found["not_ok"] or found["unanswered"] or found["connections_lost"]:
+        raise ProblemError(
+            f"{found['not_ok']} answers were not good, {found['unanswered']} are missing, "
+            f"{found['connections_lost']} connections were lost (on {HOST}).",
+            "read the log of the API.",
+        )
+    if found["generator_cores"] > 0.9:
+        raise ProblemError(
+            f"The load generator used {found['generator_cores']:.2f} cores: it was the bottleneck.",
+            "free the machine.",
+        )
+    return found
