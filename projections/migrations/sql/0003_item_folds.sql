@@ -88,7 +88,7 @@ CREATE TABLE achievement_claim (
 
 -- Ready lists, best first.  Written whole by the worker's list tick, not by a fold.
 CREATE TABLE recommendations (
-    learner_key  bigint      NOT NULL,
+    learner_key  bigint      NOT NULL REFERENCES learners ON DELETE CASCADE,  -- a list written during an erasure goes too
     type         text        NOT NULL,              -- content_based, trending, hybrid
     item_keys    bigint[]    NOT NULL,
     scores       real[]      NOT NULL,
