@@ -82,7 +82,7 @@ format: $(INSTALLED) ## let ruff put the formatting right
 
 .PHONY: laws
 laws: $(INSTALLED) ## the laws that every fold obeys, with more examples
-	@HYPOTHESIS_PROFILE=thorough $(PYTEST) -m "not servers and not faults and not data" tests
+	@$(PYTEST) --hypothesis-profile=thorough -m "not servers and not faults and not data" tests
 
 .PHONY: integration
 integration: $(INSTALLED) ## the tests that need real servers
@@ -97,6 +97,10 @@ data: $(INSTALLED) ## the tests that need the measuring data sets (PERSONALIZE_D
 	@$(PYTEST) -m "data and not faults" tests
 
 # -- measure and generate --------------------------------------------------------------------------------------------
+
+.PHONY: config-docs
+config-docs: $(INSTALLED) ## write .env.example and docs/configuration.md from the settings
+	@$(BIN)/python -m personalize.settings_reference
 
 .PHONY: bench
 bench: $(INSTALLED) ## how to measure: lists the benches

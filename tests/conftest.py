@@ -6,17 +6,26 @@ Nothing starts unless a test asks for it; tests that ask are marked `servers` on
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 import pytest
 import redis
+from hypothesis import settings as hypothesis_settings
 from psycopg import sql
 
 from personalize.settings import Settings
 from personalize.stack import Endpoints, session
+
+# A slow machine is no failure, so examples have no deadline.
+hypothesis_settings.register_profile("usual", deadline=None)
+hypothesis_settings.register_profile("thorough", deadline=None, max_examples=1_000)
+hypothesis_settings.load_profile("usual")
 
 SERVER_FIXTURES = {"stack", "kafka", "database_url", "module_database_url", "redis_client"}
 
@@ -29,9 +38,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
+def make_folder() -> Iterator[Callable[[], Path]]:
+    """Makes temporary folders that every user may pass through, as Postgres' user must; pytest's own are closed."""
+    with ExitStack() as made:
+
+        def make() -> Path:
+            folder = Path(made.enter_context(tempfile.TemporaryDirectory(prefix="personalize-test-")))
+            folder.chmod(0o711)
+            return folder
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def stack(make_folder: Callable[[], Path]) -> Iterator[Endpoints]:
     """Kafka, Postgres and Redis, started on first use and stopped at the end of the session."""
-    with session(Settings.load(), tmp_path_factory.mktemp("stack")) as endpoints:
+    with session(Settings.load(), make_folder() / "stack") as endpoints:
         yield endpoints
 
 

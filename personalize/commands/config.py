@@ -10,7 +10,7 @@ from personalize.commands.options import Json
 from personalize.commands.output import console, print_json, table
 from personalize.settings import Settings, described
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 
 @app.callback()

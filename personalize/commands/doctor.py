@@ -12,7 +12,7 @@ from personalize.commands.output import console, print_json
 from personalize.errors import EXIT_FAILED
 from personalize.settings import Settings
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 _MARKS = {"ok": "[green]ok     [/]", "note": "[yellow]note   [/]", "missing": "[red]missing[/]"}
 
 

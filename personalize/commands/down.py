@@ -9,7 +9,7 @@ from personalize.commands.output import console, print_json
 from personalize.settings import Settings
 from personalize.stack.supervisor import down
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

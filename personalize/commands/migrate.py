@@ -14,7 +14,7 @@ from personalize.settings import Settings
 from personalize.stack import Endpoints
 from personalize.stack.topics import TopicReport, ensure_topics
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 def migrate(servers: Endpoints) -> tuple[list[str], TopicReport]:

@@ -28,7 +28,7 @@ from personalize.settings import Settings, process_environment
 from personalize.stack import Endpoints, ports, running
 from personalize.stack.supervisor import down
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()

@@ -12,7 +12,7 @@ from personalize.errors import EXIT_FAILED
 from personalize.settings import Settings
 from personalize.stack.look import StackSeen, look
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 def _print(seen: StackSeen) -> None:

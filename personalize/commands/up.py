@@ -15,7 +15,7 @@ from personalize.stack import Endpoints
 from personalize.stack.state import StackState
 from personalize.stack.supervisor import Up, up
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 class Download:

@@ -8,17 +8,17 @@ from personalize.connection import endpoints, token_secret
 from personalize.settings import Settings
 from personalize.stack import ports
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command()
 def command() -> None:
     """Run the stream processor in the foreground."""
+    settings = Settings.load()
+    servers = endpoints(settings)
     from streams.settings import WorkerSettings
     from streams.worker import main
 
-    settings = Settings.load()
-    servers = endpoints(settings)
     metrics_port = settings.metrics_port or ports.choose(0, None, set(), "METRICS_PORT")
     print(f"metrics on http://{ports.LOOPBACK}:{metrics_port}/metrics", flush=True)
     main(

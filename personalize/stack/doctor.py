@@ -199,7 +199,11 @@ def _postgres_user(settings: Settings) -> Check:
         user = postgres.unprivileged(settings.postgres_user)
     except ProblemError as error:
         return Check("postgres user", "missing", error.what, error.fix)
-    return Check("postgres user", "ok", f"uid {user.uid}, because Postgres does not run as root")
+    found = f"uid {user.uid}, because Postgres does not run as root"
+    gone = " ".join(map(str, postgres.abandoned()))
+    if gone:
+        return Check("postgres user", "note", f"{found}; clusters of deleted homes: {gone}", f"rm -r {gone}")
+    return Check("postgres user", "ok", found)
 
 
 def _system_programs() -> Iterator[Check]:

@@ -205,6 +205,10 @@ class LocalStack:
             running.child.stop(signal.SIGKILL, 10.0)
             self._server_note(name, phase="stopped", identity=None)
 
+    def data_folder(self, name: str) -> Path | None:
+        """Where a server keeps its data; None for Redis, which keeps none."""
+        return self._servers[name].data_folder()
+
     def pid(self, name: str) -> int:
         """The process id of a running server.
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from personalize.settings import Settings
+from personalize.stack import jars
 
 
 def cache_folder(settings: Settings, home: Path) -> Path:
@@ -13,6 +14,8 @@ def cache_folder(settings: Settings, home: Path) -> Path:
     wanted = settings.cache or Path("~/.cache/personalize")
     try:
         folder = wanted.expanduser().absolute()
+        if not jars.missing(folder):
+            return folder  # complete: it may well be read-only, such as in an image
         folder.mkdir(parents=True, exist_ok=True)
         if os.access(folder, os.W_OK):
             return folder

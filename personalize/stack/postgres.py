@@ -87,6 +87,20 @@ def _can(user: User, test: str, path: Path) -> bool:
     return done.returncode == 0
 
 
+def fallback_name(home: Path) -> str:
+    """The name, in /var/tmp, of the folder of a cluster whose user may not enter the home."""
+    return f"personalize-{hashlib.sha256(str(home).encode()).hexdigest()[:12]}"
+
+
+def abandoned() -> list[Path]:
+    """Folders in /var/tmp with clusters of homes that are gone: nobody will start them again."""
+    found = []
+    for note in _FALLBACK.glob("personalize-*/home"):
+        if note.lstat().st_uid == os.geteuid() and not Path(note.read_text()).is_dir():
+            found.append(note.parent)
+    return found
+
+
 def _own_folder(path: Path) -> Path:
     """A folder of ours in a place where others may write: made by us, or refused."""
     try:
@@ -116,8 +130,7 @@ class PostgresServer:
         inside = self._home / "postgres"
         if self._user is None or _can(self._user, "-x", self._home):
             return inside
-        tag = hashlib.sha256(str(self._home).encode()).hexdigest()[:12]
-        return _own_folder(_FALLBACK / f"personalize-{tag}") / "postgres"
+        return _FALLBACK / fallback_name(self._home) / "postgres"
 
     def _programs(self) -> Path:
         """The folder of initdb and postgres, readable by the user they run as."""
@@ -144,6 +157,8 @@ class PostgresServer:
 
     def prepare(self) -> None:
         """Runs initdb once; removes a postmaster.pid whose server is gone."""
+        if self._data.parent != self._home:
+            (_own_folder(self._data.parent) / "home").write_text(str(self._home))
         self._bin = self._programs()
         if (self._data / "PG_VERSION").is_file():
             self._check_version()

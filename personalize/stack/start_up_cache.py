@@ -8,6 +8,7 @@ whole.
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import signal
 import sys
@@ -29,6 +30,8 @@ _WRITE_SECONDS: Final = 180.0
 def train(home: Path, settings: Settings) -> bool:
     """Makes the cache for this JRE, these jars and these flags; False if it is there, in the making, or failed."""
     cache = cache_folder(settings, home)
+    if not os.access(cache, os.W_OK):
+        return False
     with (cache / "start-up-cache.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,58 @@
+"""`personalize rebuild NAME`: does a projection hold what the log says?  Replay, compare, switch."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from personalize.commands.options import Json
+from personalize.commands.output import console, print_json
+from personalize.connection import endpoints
+from personalize.errors import ProblemError
+from personalize.settings import Settings
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def command(
+    name: Annotated[str, typer.Argument(help="A registered projection, such as engagement.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Compare only; change nothing.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep both versions' tables for inspection.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Replay the log into a fresh version of a projection and switch to it."""
+    from projections.rebuild import Progress as Step
+    from projections.rebuild import RebuildRunning, rebuild
+
+    servers = endpoints(Settings.load())
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        disable=as_json or not console.is_terminal,
+    ) as bar:
+        task = bar.add_task("replay", total=None)
+
+        def show(step: Step) -> None:
+            bar.update(task, description=step.phase, completed=step.replayed, total=step.total)
+
+        try:
+            report = rebuild(servers.database_url, name, show, dry_run=dry_run, keep=keep)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="NAME") from error
+        except RebuildRunning as error:
+            raise ProblemError(str(error) or f"{name} is being rebuilt already.", "wait until that is done.") from error
+    if as_json:
+        print_json({**asdict(report), "differences": report.differences})
+        return
+    console.print(
+        f"{report.name}: {report.replayed:,} interactions replayed in {report.replay_seconds:.1f} s,"
+        f" {report.differences:,} rows differed, {'switched' if report.switched else 'not switched'};"
+        f" writers waited {report.exclusive_seconds:.2f} s"
+    )
