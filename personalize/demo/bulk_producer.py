@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from types import TracebackType
 from typing import Any, Final, Self
@@ -67,33 +67,32 @@ class BulkProducer:
         topic: str,
         records: Iterable[tuple[bytes, bytes]],
         on_progress: Progress | None = None,
-        *,
-        before_window: Callable[[], Awaitable[None]] | None = None,
     ) -> int:
         """Writes (key, value) records in order; returns how many, all of them acknowledged.
 
         Args:
-            topic: its partitions are asked for once.
+            topic: must exist.
             records: consumed window by window.
             on_progress: called after each window.
-            before_window: awaited before each window; raises to stop early.
 
         Raises:
             KafkaError: a batch was refused.
         """
-        count = len(await self._producer.partitions_for(topic))
         iterator, total = iter(records), 0
         while window := list(islice(iterator, WINDOW_RECORDS)):
-            if before_window:
-                await before_window()
-            for partition, part in enumerate(self._divided(window, count)):
-                await self._send(topic, partition, part)
+            await self.put(topic, window)
             total += len(window)
             if on_progress:
                 on_progress(total)
         await self.drain()
         self.written += total
         return total
+
+    async def put(self, topic: str, window: list[tuple[bytes, bytes]]) -> None:
+        """Packs some (key, value) records and hands them to the sender; `drain` waits for their acknowledgement."""
+        count = len(await self._producer.partitions_for(topic))
+        for partition, part in enumerate(self._divided(window, count)):
+            await self._send(topic, partition, part)
 
     async def drain(self) -> None:
         """Waits until every batch is acknowledged, and raises what one of them met."""
