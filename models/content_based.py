@@ -29,6 +29,9 @@ TITLE_REPEATS = 3
 DISLIKE_WEIGHT = 0.5
 INTERESTS_WEIGHT = 1.0
 
+# A profile whose likes and dislikes cancel out has no direction; float32 would make one up.
+_LEAST_SQUARE = 1e-6
+
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -56,14 +59,16 @@ class Taste(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """Cosines of L learners and I items, and what they are made of; the three terms sum to the cosine."""
+    """Cosines of L learners and I items, and what they are made of."""
 
+    cosine: Float32
+    """(L, I) in [−1, 1]; the sum of the three terms."""
     history: Float32
-    """(L, I)"""
+    """(L, I) >= 0"""
     interests: Float32
-    """(L, I)"""
+    """(L, I) >= 0"""
     dislikes: Float32
-    """(L, I) <= 0 as far as cosines are >= 0, which those of TF-IDF vectors are."""
+    """(L, I) <= 0"""
     known: Mask
     """(L,) whether there is a profile at all; without one every cosine is 0."""
 
@@ -113,20 +118,21 @@ def score(items: csr_array, similar: Float32, known: Int64, taste: Taste) -> Sco
     learners = taste.interests.shape[0]
     column = np.searchsorted(known, taste.item)
     shape = (learners, len(known))
-    liked = csr_array((np.log1p(taste.positive.astype(np.float32)), (taste.owner, column)), shape=shape)
-    disliked = csr_array(
-        (DISLIKE_WEIGHT * np.log1p(taste.negative.astype(np.float32)), (taste.owner, column)), shape=shape
-    )
-    profile = (liked - disliked) @ items[known] + INTERESTS_WEIGHT * taste.interests
-    length = np.sqrt(np.asarray(profile.multiply(profile).sum(axis=1)).ravel())
-    scale = (1.0 / np.maximum(length, 1e-6)).astype(np.float32)[:, None]
-    disliked.eliminate_zeros()
-    return Scores(
-        history=(liked @ similar) * scale,
-        interests=np.asarray((INTERESTS_WEIGHT * taste.interests @ items.T).toarray(), np.float32) * scale,
-        dislikes=-(disliked @ similar) * scale,
-        known=length > 0,
-    )
+    like = np.log1p(taste.positive).astype(np.float32)
+    dislike = (DISLIKE_WEIGHT * np.log1p(taste.negative)).astype(np.float32)
+    history = csr_array((like, (taste.owner, column)), shape=shape) @ similar
+    disliked = dislike > 0
+    aversion = csr_array((dislike[disliked], (taste.owner[disliked], column[disliked])), shape=shape)
+    dislikes = -(aversion @ similar)
+    interests = INTERESTS_WEIGHT * np.asarray((taste.interests @ items.T).toarray(), np.float32)
+    product = history + dislikes + interests
+    # |p|² = p·p with p = Σ w x + q:  Σ w (p·x) + Σ w (q·x) + q·q, all of which are there already.
+    own = (like - dislike) * (product + interests)[taste.owner, taste.item]
+    declared = INTERESTS_WEIGHT**2 * (np.diff(taste.interests.indptr) > 0)
+    square = np.bincount(taste.owner, own, learners) + declared
+    profiled = square > _LEAST_SQUARE
+    scale = np.where(profiled, 1.0 / np.sqrt(np.maximum(square, _LEAST_SQUARE)), 0.0).astype(np.float32)[:, None]
+    return Scores(product * scale, history * scale, interests * scale, dislikes * scale, profiled)
 
 
 def similarities(items: csr_array, known: Int64) -> Float32:
@@ -147,7 +153,7 @@ def strongest(taste: Taste, similar: Float32, known: Int64, wanted: Int64) -> In
     if not len(taste.owner):
         return best
     column = np.searchsorted(known, taste.item)
-    brings = similar[column[:, None], wanted[taste.owner]] * np.log1p(taste.positive.astype(np.float32))[:, None]
+    brings = similar[column[:, None], wanted[taste.owner]] * np.log1p(taste.positive).astype(np.float32)[:, None]
     starts = np.flatnonzero(np.diff(taste.owner, prepend=-1))
     owners = taste.owner[starts]
     largest = np.maximum.reduceat(brings, starts, axis=0)

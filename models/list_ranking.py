@@ -56,17 +56,18 @@ def rank(kind: str, scores: Scores, popularity: Float32, excluded: Mask, tie_ord
     known, unknown = BLEND[kind], WITHOUT_PROFILE
     content_weight = np.where(scores.known, known[0], unknown[0]).astype(np.float32)[:, None]
     trend_weight = np.where(scores.known, known[1], unknown[1]).astype(np.float32)[:, None]
-    cosine = scores.history + scores.interests + scores.dislikes
-    total = content_weight * cosine + trend_weight * popularity - np.float32(_TIE) * tie_order / max(1, len(tie_order))
+    ties = (tie_order * (_TIE / max(1, len(tie_order)))).astype(np.float32)
+    total = content_weight * scores.cosine + (trend_weight * popularity - ties)
     total[excluded] = -np.inf
     item = _largest(total, limit)
     owner = np.arange(len(item))[:, None]
     item = np.where(np.isfinite(total[owner, item]), item, -1)
-    terms = np.empty((*item.shape, len(TERMS)), np.float64)
+    terms: Float64 = np.empty((*item.shape, len(TERMS)), np.float64)
     for place, part in enumerate((scores.history, scores.interests, scores.dislikes)):
         terms[..., place] = content_weight * part[owner, item]
     terms[..., 3] = trend_weight * popularity[item]
-    return Ranked(item, np.round(terms, 4).astype(np.float64))
+    rounded: Float64 = np.round(terms, 4) + np.float64(0.0)  # no negative zero
+    return Ranked(item, rounded)
 
 
 def confidence(events: Int64) -> Float64:

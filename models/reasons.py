@@ -11,30 +11,32 @@ from collections.abc import Sequence
 from models.list_ranking import TERMS
 
 NO_TERM = "New to you in the catalogue."
+_SENTENCE = {
+    "history": "Close to what you used.",
+    "interests": "Fits the interests in your profile.",
+    "trending": "Popular with other learners right now.",
+}
 
 
-def reason(terms: Sequence[float], because: str | None = None) -> str:
+def reason(terms: Sequence[float], because: str | None = None, *, begun: bool = False) -> str:
     """The sentence for one item.
 
     Args:
         terms: contributions in the order of `TERMS`.
         because: title of the content in the learner's history that is closest to it.
+        begun: that content is the item itself, which the learner has not finished.
 
     >>> reason((0.5, 0.1, 0.0, 0.2), "Linear equations")
     'Close to “Linear equations”, which you used.'
     >>> reason((0.0, 0.0, 0.0, 0.2))
     'Popular with other learners right now.'
     """
-    largest = max(range(len(TERMS)), key=lambda place: terms[place])
-    if terms[largest] <= 0:
+    largest = max(terms)
+    if largest <= 0:
         return NO_TERM
-    if TERMS[largest] == "history":
-        return f"Close to “{because}”, which you used." if because else "Close to what you used."
-    return _SENTENCE[TERMS[largest]]
-
-
-_SENTENCE = {
-    "interests": "Fits the interests in your profile.",
-    "dislikes": NO_TERM,
-    "trending": "Popular with other learners right now.",
-}
+    term = TERMS[terms.index(largest)]
+    if term == "history" and begun:
+        return "You began it and have not finished it."
+    if term == "history" and because:
+        return f"Close to “{because}”, which you used."
+    return _SENTENCE[term]

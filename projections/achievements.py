@@ -27,7 +27,6 @@ from projections.stores.postgres import Connection
 from schemas import topics
 from schemas.achievement_rules import AchievementRule, shipped_rules
 from schemas.notifications import CONTENT_TYPE, UnlockedAchievement, achievement_unlocked, stable_id
-from schemas.read_models import Achievement
 
 SELECT_RULES = "SELECT achievement_id, slot, version FROM achievement_rule"
 ADD_RULES = """
@@ -84,31 +83,6 @@ SELECT EXISTS (SELECT FROM achievement_unlock
                WHERE learner_key = %(learner_key)s AND achievement_id = %(achievement_id)s),
        EXISTS (SELECT FROM achievement_rule WHERE achievement_id = %(achievement_id)s)
 """
-SELECT_UNLOCKED = """
-SELECT held.achievement_id,
-       coalesce(rule.definition #>> ARRAY['tiers', (held.tier - 1)::text, 'title'], rule.definition ->> 'title'),
-       rule.definition ->> 'description', held.tier, coalesce(progress.progress[rule.slot], 0),
-       coalesce((rule.definition #>> ARRAY['tiers', (held.tier - 1)::text, 'gte'])::int, 0),
-       held.unlocked_at, claim.claimed_at
-FROM achievement_unlock AS held
-JOIN achievement_rule AS rule USING (achievement_id)
-LEFT JOIN achievement_progress AS progress USING (learner_key)
-LEFT JOIN achievement_claim AS claim USING (learner_key, achievement_id, tier)
-WHERE held.learner_key = %(learner_key)s
-ORDER BY held.unlocked_at DESC, held.achievement_id, held.tier DESC
-"""
-SELECT_NEXT = """
-SELECT achievement_id, coalesce(next ->> 'title', definition ->> 'title'), definition ->> 'description', tier,
-       so_far, (next ->> 'gte')::int, NULL, NULL
-FROM (SELECT rule.achievement_id, rule.definition, coalesce(progress.tiers[rule.slot], 0) + 1 AS tier,
-             coalesce(progress.progress[rule.slot], 0) AS so_far,
-             rule.definition -> 'tiers' -> coalesce(progress.tiers[rule.slot], 0)::int AS next
-      FROM achievement_rule AS rule
-      LEFT JOIN achievement_progress AS progress ON progress.learner_key = %(learner_key)s) AS rules
-WHERE next IS NOT NULL
-ORDER BY so_far / (next ->> 'gte')::float8 DESC, achievement_id
-"""
-"""Both SELECTs give the columns of `achievement_of`; SELECT_NEXT also works for a learner without any row."""
 
 Claim = Literal["claimed", "already", "not-unlocked", "unknown"]
 
@@ -170,29 +144,6 @@ def claim(connection: Connection, learner_key: int, achievement_id: str) -> Clai
     assert answer is not None
     unlocked, known = answer
     return "already" if unlocked else "not-unlocked" if known else "unknown"
-
-
-def achievement_of(row: Sequence[Any]) -> Achievement:
-    """A row of SELECT_UNLOCKED or SELECT_NEXT as the API answers it."""
-    achievement_id, title, description, tier, progress, target, unlocked_at, claimed_at = row
-    return Achievement(
-        achievement_id=achievement_id,
-        title=title,
-        description=description,
-        tier=tier,
-        progress=progress,
-        target=target,
-        unlocked_at=unlocked_at,
-        claimed_at=claimed_at,
-    )
-
-
-def read(connection: Connection, learner_key: int) -> tuple[tuple[Achievement, ...], tuple[Achievement, ...]]:
-    """A learner's unlocked tiers, newest first, and the next tier of every rule that has one, nearest first."""
-    parameters = {"learner_key": learner_key}
-    unlocked = connection.execute(SELECT_UNLOCKED, parameters).fetchall()
-    following = connection.execute(SELECT_NEXT, parameters).fetchall()
-    return tuple(map(achievement_of, unlocked)), tuple(map(achievement_of, following))
 
 
 def _rule_columns(some: Sequence[AchievementRule]) -> Mapping[str, list[Any]]:

@@ -10,10 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from models import active_dates
-from models.active_dates import ActiveDates
 from models.columns import Interactions
 from projections.projection import Effects, Projection
-from projections.stores.postgres import Connection, columns
+from projections.stores.postgres import Connection
 
 ADD = """
 WITH batch AS (
@@ -32,13 +31,6 @@ ON CONFLICT (learner_key) DO UPDATE SET
     applied_seq = excluded.applied_seq
 """
 
-SELECT_RUNS = """
-SELECT learner_key, lower(run), upper(run) - 1
-FROM active_dates, unnest(days) AS run
-WHERE learner_key = ANY (%(learner_keys)s::bigint[])
-ORDER BY learner_key, run
-"""
-
 
 def apply(connection: Connection, batch: Interactions, effects: Effects) -> None:
     """Adds the days of a batch."""
@@ -54,11 +46,6 @@ def apply(connection: Connection, batch: Interactions, effects: Effects) -> None
             "applied_seq": effects.applied_seq,
         },
     )
-
-
-def load(connection: Connection, learner_keys: list[int]) -> ActiveDates:
-    """The active days of some learners; `models.active_dates` reads streaks from them."""
-    return ActiveDates(*columns(connection, SELECT_RUNS, {"learner_keys": learner_keys}, (np.int64,) * 3))
 
 
 PROJECTION = Projection(

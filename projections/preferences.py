@@ -1,17 +1,15 @@
 """What does each learner like and dislike, by topic and by content?
 
 One row a learner and item, added to without being read: learner-owned, but far too many to load for each batch.
-The fold is `models.preferences`; topics come from ``content`` when read.
+The fold is `models.preferences`; topics come from ``content`` when read (`models.preferences.topic_vector`).
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
 from models import preferences
-from models.columns import Float64, Interactions
+from models.columns import Interactions
 from projections.projection import Effects, Projection
 from projections.stores.postgres import Connection
 
@@ -26,26 +24,6 @@ ON CONFLICT (learner_key, item_key) DO UPDATE SET
     events = old.events + excluded.events,
     completions = old.completions + excluded.completions
 """
-
-SELECT_ONE = """
-SELECT preference.log_positive, preference.log_negative, preference.events, preference.completions,
-       content.content_id, content.title, content.topics
-FROM preference JOIN content USING (item_key)
-WHERE preference.learner_key = %(learner_key)s
-"""
-"""A learner's items with what the catalogue says of them now; the columns of `topic_vector` and `content_vector`."""
-
-
-class PreferenceRow(NamedTuple):
-    """One row of `SELECT_ONE`."""
-
-    log_positive: float
-    log_negative: float
-    events: int
-    completions: int
-    content_id: str
-    title: str | None
-    topics: list[str]
 
 
 def apply(connection: Connection, batch: Interactions, effects: Effects) -> None:  # noqa: ARG001 - rows carry no version
@@ -65,28 +43,6 @@ def apply(connection: Connection, batch: Interactions, effects: Effects) -> None
             "completions": added.completions.astype(np.int32),
         },
     )
-
-
-def load(connection: Connection, learner_key: int) -> list[PreferenceRow]:
-    """A learner's rows, in no particular order."""
-    return [PreferenceRow(*row) for row in connection.execute(SELECT_ONE, {"learner_key": learner_key}).fetchall()]
-
-
-def topic_vector(rows: list[PreferenceRow], at_ms: int, limit: int = 10) -> list[tuple[str, float]]:
-    """The topics with the largest weights in [-1, 1] as of a time; see `models.preferences.topic_vector`."""
-    positive, negative = _weights(rows, at_ms)
-    return preferences.topic_vector([row.topics for row in rows], positive, negative, limit)
-
-
-def content_vector(rows: list[PreferenceRow], at_ms: int, limit: int = 10) -> list[tuple[str, float]]:
-    """The content (by id) with the largest weights in [-1, 1] as of a time, in the same measure as the topics."""
-    positive, negative = _weights(rows, at_ms)
-    return preferences.topic_vector([[row.content_id] for row in rows], positive, negative, limit)
-
-
-def _weights(rows: list[PreferenceRow], at_ms: int) -> tuple[Float64, Float64]:
-    positive = preferences.weights_at(np.array([row.log_positive for row in rows], np.float64), at_ms)
-    return positive, preferences.weights_at(np.array([row.log_negative for row in rows], np.float64), at_ms)
 
 
 PROJECTION = Projection(

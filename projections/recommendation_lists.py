@@ -9,10 +9,9 @@ while there is any other.  Learners who did not consent to personalisation get w
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import time
 from collections.abc import Sequence
-from typing import Any, LiteralString, NamedTuple
+from typing import LiteralString, NamedTuple
 
 import msgspec
 import numpy as np
@@ -22,13 +21,12 @@ from models.columns import CONSENT_PERSONALISE, Float32, Float64, Int64, Mask
 from models.content_based import Taste
 from models.grouping import positions
 from models.list_ranking import BLEND, TERMS, Ranked
-from models.reasons import reason
 from projections.content_snapshot import Catalogue, refresh
+from projections.list_answers import SELECT_LIST, Entry, of_stored, recommendations
 from projections.reads import ready_list
 from projections.stores.packed import packed_columns
 from projections.stores.postgres import Connection
 from projections.stores.redis import Mirror, recommendations_key
-from schemas.lists import Recommendation, RecommendationType
 
 LIST_LENGTH = 100
 """Items of a list; a read that filters still finds enough."""
@@ -88,31 +86,12 @@ WHERE coalesce(engagement.learner_key, learner_private.learner_key) IS NOT NULL
        OR lists.applied_seq < greatest(engagement.applied_seq, recent_interaction.applied_seq, learner_private.version))
 ORDER BY greatest(engagement.applied_seq, learner_private.version) DESC
 """
-SELECT_LIST = """
-SELECT list.learner_key, list.applied_seq, list.generated_at, list.as_of, list.confidence,
-       content.content_id, content.content_type, content.title,
-       list.terms[(entry.place - 1) * 4 + 1 : entry.place * 4], near.title
-FROM recommendations AS list
-LEFT JOIN unnest(list.item_keys, list.because) WITH ORDINALITY AS entry (item_key, because, place) ON true
-LEFT JOIN content ON content.item_key = entry.item_key AND NOT content.withdrawn
-LEFT JOIN content AS near ON near.item_key = entry.because
-WHERE list.learner_key = (SELECT learner_key FROM learners WHERE user_id = %(user_id)s) AND list.type = %(type)s
-ORDER BY entry.place
-"""
-"""A stored list, a row an item; one row without a content_id for an empty list.  `of_stored` reads it."""
 FORGET: tuple[LiteralString, ...] = ("DELETE FROM recommendations WHERE learner_key = %(learner_key)s",)
 
 KINDS = tuple(BLEND)
-
-
-class Entry(NamedTuple):
-    """One item of a list, as far as it is the learner's own."""
-
-    content_id: str
-    content_type: str
-    title: str | None
-    terms: Sequence[float]
-    because: str | None
+MIRRORED = "hybrid"
+"""The kind that is served when none is asked for goes to Redis at once.  An older list of another kind is taken out of
+Redis, and its next reader brings in the new one from Postgres: rendering is half of the work, mostly for no reader."""
 
 
 class _Learners(NamedTuple):
@@ -141,7 +120,7 @@ def stale_learners(connection: Connection) -> list[int]:
 
 
 def write_lists(connection: Connection, learner_keys: Sequence[int], catalogue: Catalogue, mirror: Mirror) -> None:
-    """Rewrites the lists of some learners in Postgres, and queues their beginnings for Redis.
+    """Rewrites the lists of some learners in Postgres, and queues what Redis shall hold.
 
     Args:
         connection: in autocommit; the lists of a chunk of learners are committed together.
@@ -167,8 +146,7 @@ def write_lists(connection: Connection, learner_keys: Sequence[int], catalogue: 
         with connection.transaction():
             for kind, (ranked, because) in lists.items():
                 _store(connection, kind, ranked, because, learners, confidence, catalogue, generated_ms, as_of_ms)
-        for kind, (ranked, because) in lists.items():
-            _mirror(mirror, kind, ranked, because, learners, confidence, catalogue, generated_ms, as_of_ms)
+        _mirror(mirror, *lists[MIRRORED], learners, confidence, catalogue, generated_ms, as_of_ms)
 
 
 def forget_mirrored(mirror: Mirror, learner_keys: Sequence[int]) -> None:
@@ -176,51 +154,6 @@ def forget_mirrored(mirror: Mirror, learner_keys: Sequence[int]) -> None:
     for learner_key in learner_keys:
         for kind in KINDS:
             mirror.forget(recommendations_key(learner_key, kind), FORGOTTEN_VERSION)
-
-
-def recommendations(
-    kind: str, learner_key: int, generated_at: dt.datetime, confidence: float, entries: Sequence[Entry]
-) -> list[Recommendation]:
-    """A list, or its beginning, as the API answers it."""
-    list_id = _list_id(kind, learner_key, generated_at)
-    return [
-        Recommendation(
-            type=_TYPE[kind],
-            content_id=entry.content_id,
-            content_type=entry.content_type,
-            title=entry.title or entry.content_id,
-            relevance_score=min(1.0, max(0.0, sum(entry.terms))),
-            confidence_score=confidence,
-            reason=reason(entry.terms, entry.because),
-            recommendation_id=f"{list_id}-{rank}",
-            terms=dict(zip(TERMS, entry.terms, strict=True)),
-            rank=rank,
-            generated_at=generated_at,
-        )
-        for rank, entry in enumerate(entries, start=1)
-    ]
-
-
-def of_stored(kind: str, rows: Sequence[Sequence[Any]]) -> list[Recommendation]:
-    """The list in the rows of SELECT_LIST; content withdrawn since it was written is left out."""
-    if not rows:
-        return []
-    learner_key, _, generated_at, _, confidence = rows[0][:5]
-    entries = [
-        Entry(content_id, content_type, title, [round(term, 4) for term in terms], because)
-        for content_id, content_type, title, terms, because in (row[5:] for row in rows)
-        if content_id is not None
-    ]
-    return recommendations(kind, learner_key, generated_at, round(confidence, 4), entries)
-
-
-_TYPE = {kind: RecommendationType(kind) for kind in KINDS}
-
-
-def _list_id(kind: str, learner_key: int, generated_at: dt.datetime) -> str:
-    """The same for a list wherever it is read, and another for its next version."""
-    name = f"{kind}/{learner_key}/{round(generated_at.timestamp() * 1000)}"
-    return hashlib.blake2b(name.encode(), digest_size=8).hexdigest()
 
 
 def _scalar(connection: Connection, query: LiteralString) -> int:
@@ -334,7 +267,6 @@ def _store(
 
 def _mirror(
     mirror: Mirror,
-    kind: str,
     ranked: Ranked,
     because: Int64,
     learners: _Learners,
@@ -343,34 +275,35 @@ def _mirror(
     generated_ms: int,
     as_of_ms: int,
 ) -> None:
-    shown = ready_list.MOST_ITEMS
+    shown = min(ready_list.MOST_ITEMS, ranked.item.shape[1])
     generated_at = _moment(generated_ms)
-    near = catalogue.positions(because[:, :shown].ravel()).reshape(-1, min(shown, because.shape[1])).tolist()
+    near = catalogue.positions(because[:, :shown].ravel()).reshape(-1, shown)
     columns = zip(
         learners.key.tolist(),
         learners.applied_seq.tolist(),
         np.round(confidence, 4).tolist(),
         ranked.item[:, :shown].tolist(),
         ranked.terms[:, :shown].tolist(),
-        near,
+        near.tolist(),
         (ranked.item >= 0).sum(axis=1).tolist(),
         strict=True,
     )
+    ids, types, titles = catalogue.content_id, catalogue.content_type, catalogue.title
     for learner_key, applied_seq, sure, items, terms, nearest, length in columns:
         entries = [
-            Entry(catalogue.content_id[item], catalogue.content_type[item], catalogue.title[item], parts, title)
-            for item, parts, title in zip(
-                items, terms, [catalogue.title[one] if one >= 0 else None for one in nearest], strict=True
-            )
-            if item >= 0
+            Entry(ids[item], types[item], titles[item], parts, titles[one] if one >= 0 else None, one == item)
+            for item, parts, one in zip(items[:length], terms, nearest, strict=False)
         ]
         ready = ready_list.pack(
-            [_encode(one) for one in recommendations(kind, learner_key, generated_at, sure, entries)],
+            [_encode(one) for one in recommendations(MIRRORED, learner_key, generated_at, sure, entries)],
             generated_at_ms=generated_ms,
             as_of_ms=as_of_ms,
         )
         whole = msgspec.structs.replace(ready, complete=length <= len(entries))
-        mirror.put(recommendations_key(learner_key, kind), applied_seq, ready_list.encode(whole))
+        mirror.put(recommendations_key(learner_key, MIRRORED), applied_seq, ready_list.encode(whole))
+        for kind in KINDS:
+            if kind != MIRRORED:
+                mirror.forget(recommendations_key(learner_key, kind), applied_seq)
 
 
 _encode = msgspec.json.Encoder().encode
@@ -385,10 +318,8 @@ __all__ = [
     "KINDS",
     "SELECT_LIST",
     "Catalogue",
-    "Entry",
     "forget_mirrored",
     "of_stored",
-    "recommendations",
     "refresh",
     "stale_learners",
     "write_lists",
