@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from personalize.bench.fault_input import DEAD, EXPECTED_HEADER, PARTITIONS, duration_seconds, partition_of
+from personalize.bench.fault_input import DEAD, EXPECTED_HEADER, PARTITIONS, ZONE_HEADER, duration_seconds, partition_of
 from schemas.topics import INTERACTIONS, LEARNER_COMMANDS
 
 _EVENT_ID_HEADER: Final = "personalize-event-id"
@@ -104,6 +104,7 @@ def judge(truth: Truth, topic: str, part: int, records: Iterable[Any]) -> None:
         else:
             body = json.loads(record.value)
             event_id = body.get("eventId") or headers.get(_EVENT_ID_HEADER, b"").decode()
+            body.setdefault("timezone", headers.get(ZONE_HEADER, b"UTC").decode())
             event = _event(body, event_id or f"{topic}/{part}/{record.offset}", record.timestamp)
             if event.dedupe_key in seen:
                 truth.duplicates += 1
@@ -121,7 +122,7 @@ def _command(truth: Truth, body: dict[str, Any]) -> None:
 def _event(body: dict[str, Any], event_id: str, record_ms: int) -> Event:
     at_ms = min(_time_ms(body.get("occurredAt"), record_ms), record_ms + _FUTURE_MS)
     local = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at_ms)
-    local = local.astimezone(ZoneInfo(body.get("timezone", "UTC")))
+    local = local.astimezone(ZoneInfo(body["timezone"]))
     time_spent, completion, rating, clicks, scroll, score = (_float32(body.get(name)) for name in _MEASURES)
     return Event(
         learner=body["userId"],

@@ -20,6 +20,8 @@ from schemas.topics import INTERACTIONS, LEARNER_COMMANDS
 
 EXPECTED_HEADER: Final = "x-expected"
 DEAD: Final = b"dead"
+ZONE_HEADER: Final = "x-zone"
+"""Names the zone that the learner had declared before this record was published."""
 LEARNERS: Final = 300
 ITEMS: Final = 120
 PARTITIONS: Final = 8
@@ -105,6 +107,39 @@ def stream(seed: int, now_ms: int, shape: Shape) -> Iterator[Sent]:
             record = _interaction(dice, seed, number, learner, now_ms=now_ms, shape=shape)
         sent.append(record)
         yield record
+
+
+def zones(seed: int, now_ms: int) -> tuple[list[Sent], list[Sent]]:
+    """Profiles that declare a zone, and interactions to publish when those are folded.
+
+    Whoever folds the interactions must know the zone, also when somebody else could have folded the profile.
+    """
+    profiles, interactions = [], []
+    for learner in range(LEARNERS):
+        user, zone = user_id(learner), _ZONES[1:][learner % (len(_ZONES) - 1)]
+        key = user.encode()
+        profile = {
+            "command": "ProfileSet",
+            "commandId": f"zone-{seed}-{learner}",
+            "userId": user,
+            "issuedAt": now_ms,
+            "timezone": zone,
+            "interests": [zone],
+        }
+        body = {
+            "userId": user,
+            "interactionType": "VIEW",
+            "contentType": "video",
+            "contentId": "item-7",
+            "eventId": f"zone-{seed}-{learner}",
+            "occurredAt": now_ms - learner * 1000,
+        }
+        partition = partition_of(key)
+        profiles.append(Sent(LEARNER_COMMANDS.name, key, json.dumps(profile).encode(), partition))
+        interactions.append(
+            Sent(INTERACTIONS.name, key, json.dumps(body).encode(), partition, ((ZONE_HEADER, zone.encode()),))
+        )
+    return profiles, interactions
 
 
 def user_id(learner: int) -> str:

@@ -174,6 +174,13 @@ def nothing(chaos: Chaos) -> None:
     chaos.sleep(2.0, 3.0)
 
 
+def three_workers(chaos: Chaos) -> None:
+    """No fault, but three workers: eight partitions do not divide by three."""
+    chaos.start_worker()
+    chaos.start_worker()
+    chaos.sleep(8.0, 9.0)
+
+
 def _start_again(chaos: Chaos, name: str) -> None:
     # Right after a kill -9, children of the old server may still hold what the new one needs.
     for pause in (0.5, 1.0, 2.0, 4.0, 0.0):
@@ -196,7 +203,6 @@ class Fault:
 
 
 _ORDINARY: Final = Shape()
-CONTROL: Final = "none"
 FAULTS: Final[dict[str, Fault]] = {
     "kill": Fault(kill),
     "zombie": Fault(zombie),
@@ -209,4 +215,5 @@ FAULTS: Final[dict[str, Fault]] = {
     "poison": Fault(some_kills, replace(_ORDINARY, poison=0.035)),
     "out_of_order": Fault(some_kills, replace(_ORDINARY, late=0.7, future=0.02)),
 }
-ALL: Final[dict[str, Fault]] = {**FAULTS, CONTROL: Fault(nothing)}
+ALL: Final[dict[str, Fault]] = {**FAULTS, "none": Fault(nothing), "three_workers": Fault(three_workers)}
+"""With the controls, which do no harm and must come out right as well."""

@@ -28,6 +28,10 @@ DEAD: Final = "SELECT topic, part, log_offset FROM dead_letter"
 INTERESTS: Final = "SELECT user_id, interests FROM learner_private JOIN learners USING (learner_key)"
 COMMANDS: Final = "SELECT command_id FROM command_result"
 OUTBOX: Final = "SELECT count(*) FROM outbox"
+SPLIT: Final = """
+SELECT part FROM stream_offset WHERE projection = 'worker' AND topic IN ('interactions', 'learner-commands')
+GROUP BY part HAVING count(DISTINCT owner) > 1
+"""
 
 
 @dataclass(slots=True)
@@ -141,5 +145,7 @@ def _judge_commands(verdict: Verdict, database: Database, truth: Truth) -> None:
     interests: dict[str, list[str]] = dict(database.execute(INTERESTS).fetchall())
     differing = [user for user, wanted in truth.interests.items() if interests.get(user) != wanted]
     verdict.note("wrong", len(differing), f"interests of {differing[:3]}")
+    split = [part for (part,) in database.execute(SPLIT).fetchall()]
+    verdict.note("wrong", len(split), f"partitions {split} of the two learner-keyed topics have different owners")
     row = database.execute(OUTBOX).fetchone()
     verdict.note("lost", row[0] if row else 0, "rows left in the outbox")

@@ -21,7 +21,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from rich.console import Console
 
 from personalize.bench.fault_events import read
-from personalize.bench.fault_input import ITEMS, PARTITIONS, catalogue, stream
+from personalize.bench.fault_input import ITEMS, PARTITIONS, catalogue, stream, zones
 from personalize.bench.fault_kinds import ALL, FAULTS, Chaos, Fault
 from personalize.bench.fault_publisher import LiveTraffic, publish
 from personalize.bench.fault_verdict import Verdict, judge
@@ -191,8 +191,15 @@ def _during(chaos: Chaos, fault: Fault, seed: int, outcome: Outcome) -> None:
     _pace(own, 0.0)
     calm = time.monotonic()
     live.finish(_QUIET_SECONDS)
-    _until(lambda: _is_through(own), _QUIET_SECONDS, "the workers did not reach the end of the log")
+    _until_through(own)
     outcome.catch_up_seconds = time.monotonic() - calm
+    for batch in zones(seed, int(time.time() * 1000)):
+        asyncio.run(publish(own.endpoints.kafka, batch))
+        _until_through(own)
+
+
+def _until_through(own: Servers) -> None:
+    _until(lambda: _is_through(own), _QUIET_SECONDS, "the workers did not reach the end of the log")
 
 
 def _begin(chaos: Chaos) -> None:

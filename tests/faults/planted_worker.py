@@ -1,0 +1,96 @@
+"""A worker with one known bug, to see whether the fault runs notice it.  Run as ``planted_worker.py BUG``.
+
+Nothing here is imported by the product; the bugs are put into the running process from outside.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from typing import Any
+
+
+def no_compare_and_swap() -> None:
+    """Offsets are moved whatever they are: a process that lost its partitions writes on."""
+    from projections import offsets
+
+    def swap(connection: Any, moves: Any, projection: str = offsets.WORKER) -> set[Any]:
+        for move in moves:
+            connection.execute(
+                "UPDATE stream_offset SET next_offset = greatest(next_offset, %s)"
+                " WHERE projection = %s AND topic = %s AND part = %s",
+                (move.end, projection, *move.partition),
+            )
+        return set()
+
+    offsets.swap = swap
+
+
+def commit_before_write() -> None:
+    """Offsets are committed in a transaction of their own, before anything is written."""
+    import psycopg
+
+    from projections import offsets
+    from projections.stores.postgres import register_arrays
+
+    swap = offsets.swap
+
+    def committed(connection: Any, moves: Any, projection: str = offsets.WORKER) -> set[Any]:
+        with psycopg.connect(_url(), autocommit=True) as early:
+            register_arrays(early)
+            refused = swap(early, moves, projection)
+        time.sleep(0.05)
+        return refused
+
+    offsets.swap = committed
+
+
+def dropped_fetch() -> None:
+    """Now and then a fetched poll is thrown away without a seek."""
+    from streams.transport import ConsumerThread
+
+    fetch = ConsumerThread._fetch_records
+    dice = random.Random(1)
+
+    async def lossy(self: Any, *args: Any, **kwargs: Any) -> Any:
+        before = dict(self._fetched_to)
+        poll = await fetch(self, *args, **kwargs)
+        if poll and dice.random() < 0.05:
+            self._fetched_to.update(before)
+            return {}
+        return poll
+
+    ConsumerThread._fetch_records = lossy  # type: ignore[method-assign]
+
+
+def round_robin() -> None:
+    """Partitions are dealt over all topics in turn, so that a learner's topics are with different workers."""
+    from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
+
+    from streams import transport
+
+    transport.RangePartitionAssignor = RoundRobinPartitionAssignor
+
+
+def _url() -> str:
+    from personalize.connection import endpoints
+    from personalize.settings import Settings
+
+    return endpoints(Settings.load()).database_url
+
+
+BUGS = {bug.__name__: bug for bug in (no_compare_and_swap, commit_before_write, dropped_fetch, round_robin)}
+
+
+def main() -> None:
+    """Plants the bug and becomes an ordinary worker."""
+    from personalize.cli import main as personalize
+
+    BUGS[sys.argv[1]]()
+    sys.argv = ["personalize", "worker"]
+    personalize()
+
+
+if __name__ == "__main__":
+    main()
