@@ -65,6 +65,7 @@ class Edge:
         self._limits = limits
         self._hosts = frozenset(host.encode() for host in hosts)
         self._in_flight = 0
+        metrics.watch("requests_in_flight", "Requests being served.", lambda: self._in_flight)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request (or the lifespan, which is the framework's)."""
@@ -79,12 +80,10 @@ class Edge:
         scope["state"] = {**scope.get("state", {}), "request_id": request_id.decode()}
         response = _Response(send, request_id)
         self._in_flight += 1
-        self._metrics.in_flight.inc()
         try:
             await self._serve(scope, headers, receive, response)
         finally:
             self._in_flight -= 1
-            self._metrics.in_flight.dec()
             seconds = time.perf_counter() - started
             self._metrics.observe(scope.get("path_template") or UNMATCHED, scope["method"], response.status, seconds)
 

@@ -53,7 +53,7 @@ class Freshness:
         if not presented:
             return Awaited(presented, 0.0, stale=False)
         seconds = self.wait_seconds(headers)
-        left = await self._waiting.for_positions(relevant(dict(presented), part), seconds)
+        left = await self._waiting.for_positions(relevant(presented, part), seconds)
         if left is None:
             self._metrics.stale.inc()
         return Awaited(presented, left or 0.0, stale=left is None)

@@ -34,19 +34,19 @@ class Metrics:
             buckets=BUCKETS_SECONDS,
             registry=registry,
         )
-        self.in_flight = Gauge("personalize_api_requests_in_flight", "Requests being served.", registry=registry)
         self.published = Counter(
             "personalize_api_published_records", "Records acknowledged by Kafka.", ("topic",), registry=registry
         )
         self.rejected = Counter(
             "personalize_api_rejected_items", "Items of request bodies refused.", ("reason",), registry=registry
         )
-        self.lists = Counter(
+        lists = Counter(
             "personalize_api_lists_served",
-            "Lists served, by where they came from: redis, postgres, or trending for want of a list.",
+            "Lists served, by where they came from; popular: what is popular, for want of a list.",
             ("source",),
             registry=registry,
         )
+        self.lists = {source: lists.labels(source) for source in ("redis", "postgres", "popular")}
         self.stale = Counter(
             "personalize_api_stale_answers",
             "Reads that presented a token and were answered before the write it names was visible.",
@@ -63,8 +63,9 @@ class Metrics:
         count(seconds)
 
     def _child(self, route: str, method: str, status: int) -> Callable[[float], None]:
-        requests = self._requests.labels(route, method, str(status))
-        histogram = self._seconds.labels(route, method)
+        pattern = route.replace(":str", "")  # the framework's notation of a path parameter
+        requests = self._requests.labels(pattern, method, str(status))
+        histogram = self._seconds.labels(pattern, method)
 
         def count(seconds: float) -> None:
             requests.inc()

@@ -110,7 +110,7 @@ def bad_parameter(name: str, detail: str) -> ProblemError:
         f"The parameter `{name}` cannot be used." if name else "A parameter is not known.",
         kind="bad-parameter",
         title="Bad parameter",
-        errors=(InputError(parameter=name, detail=detail),),
+        errors=(InputError(parameter=name or None, detail=detail),),
     )
 
 

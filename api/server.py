@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import json
+import logging
 import socket
 from collections.abc import Callable
 from types import FrameType
@@ -159,6 +160,8 @@ def serve(
         OSError: the port is taken.
     """
     check_host(host, loopback_published=loopback_published)
+    # It logs every failed attempt to connect; the publisher says once that Kafka is away.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     listener = bind(host, port)
     url = f"http://{host}:{listener.getsockname()[1]}"
     try:

@@ -13,13 +13,13 @@ from api.dependencies import Dependencies
 from api.edge import new_id
 from api.freshness import TOKEN_HEADER
 from api.parameters import TOKEN, identifier, query
-from api.problems import Answer, Headers, ProblemDetails, ProblemError, invalid_body
+from api.problems import Answer, Headers, ProblemDetails, ProblemError, invalid_body, problem
 from api.publisher import Outgoing
-from api.routes.exchange import HttpRequest, json_answer, not_found, request_headers, request_id, route
+from api.routes.exchange import HttpRequest, json_answer, request_headers, request_id, route
 from api.writes import publish
 from projections.reads import command_results
 from projections.reads.command_results import Verdict
-from projections.reads.freshness import moment
+from projections.reads.freshness import moment, relevant
 from schemas.commands import AchievementClaimed, ProfileRequest, ProfileSet
 from schemas.decode import JsonDecoder
 from schemas.invalid import Invalid
@@ -66,7 +66,7 @@ class _Commands:
         parameters = query(request.scope["query_string"], frozenset({TOKEN}))
         command_id = identifier(request.path_params["command_id"], "commandId")
         headers = request_headers(request)
-        presented = dependencies.freshness.presented(headers, parameters)
+        presented = relevant(dependencies.freshness.presented(headers, parameters), None)
         # Without Prefer the answer comes at once: whoever polls does the waiting.
         seconds = dependencies.freshness.wait_seconds(headers) if b"prefer" in headers else 0.0
         passed = await dependencies.waiting.for_positions(presented, seconds) is not None
@@ -75,7 +75,7 @@ class _Commands:
             pending = CommandReceipt(command_id=command_id, status=CommandStatus.PENDING)
             return json_answer(pending, [*_NO_STORE, (b"retry-after", b"1")])
         if verdict is None:
-            raise not_found("The command (or it has not been carried out yet: its Location carries a token that tells)")
+            raise problem(404, "No such command has been carried out. Ask at the Location that its answer gave.")
         refused = verdict.status >= 400
         receipt = CommandReceipt(
             command_id=command_id,

@@ -24,7 +24,8 @@ def route(method: str, path: str, serve: Route) -> HTTPRouteHandler:
         return respond(await serve(request))
 
     handler.__name__ = serve.__name__
-    return HTTPRouteHandler(path, http_method=method, name=f"{method} {path}")(handler)  # type: ignore[arg-type]
+    # The status is the answer's own; without one here the framework would refuse a DELETE with a body.
+    return HTTPRouteHandler(path, http_method=method, status_code=200, name=f"{method} {path}")(handler)  # type: ignore[arg-type]
 
 
 def respond(answer: Answer) -> Response[bytes]:

@@ -7,7 +7,7 @@ that also writes the read models, so the pair is exact, not an estimate.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, LiteralString, NamedTuple
 
 from schemas.read_models import Freshness
@@ -54,14 +54,15 @@ def seen(rows: Iterable[tuple[Any, ...]]) -> Seen:
     )
 
 
-def relevant(positions: dict[tuple[str, int], int], part: int | None) -> dict[tuple[str, int], int]:
-    """Those positions that an answer has to have passed: the learner's partition and the catalogue, or all."""
-    if part is None:
-        return positions
+def relevant(positions: Mapping[tuple[str, int], int], part: int | None) -> dict[tuple[str, int], int]:
+    """Those positions that an answer has to have passed: the learner's partition and the catalogue, or all.
+
+    What is no topic that the read models fold cannot be waited for and is left out.
+    """
     return {
         (topic, number): offset
         for (topic, number), offset in positions.items()
-        if number == part or topic == CATALOGUE.name
+        if topic == CATALOGUE.name or (topic in _LEARNER_TOPICS and part in {None, number})
     }
 
 

@@ -62,8 +62,9 @@ class StoredList(NamedTuple):
     learner_key: int
     applied_seq: int
     ready: ReadyList
-    """Every item of it."""
-    items: list[bytes]
+    """All of it."""
+    kept: ReadyList
+    """What of it is kept in Redis."""
 
 
 async def needed(pool: ReadPool, user_id: str) -> Needed | None:
@@ -75,6 +76,22 @@ async def needed(pool: ReadPool, user_id: str) -> Needed | None:
 async def reached(pool: ReadPool, learner_keys: list[int]) -> dict[int, int]:
     """The oldest transaction that any list of each learner reflects."""
     return {row[0]: row[1] for row in await pool.rows(REACHED, {"learner_keys": learner_keys})}
+
+
+async def stored(pool: ReadPool, user_id: str, kind: str) -> StoredList | None:
+    """A learner's list of one kind; None for an unknown learner, or one without that list."""
+    rows = await pool.rows(recommendation_lists.SELECT_LIST, {"user_id": user_id, "type": kind})
+    if not rows:
+        return None
+    learner_key, applied_seq, generated_at, as_of = rows[0][:4]
+    items = [msgspec.json.encode(item) for item in recommendation_lists.of_stored(kind, rows)]
+    times = {"generated_at_ms": to_ms(generated_at), "as_of_ms": to_ms(as_of)}
+    return StoredList(
+        learner_key=learner_key,
+        applied_seq=applied_seq,
+        ready=ready_list.pack(items, **times),
+        kept=ready_list.pack(items, most=ready_list.MOST_ITEMS, **times),
+    )
 
 
 async def popular(pool: ReadPool, learner_key: int, recommendation_id: str, now_ms: int) -> ReadyList:
