@@ -28,10 +28,6 @@ SELECT * FROM unnest(%(ids)s::text[], %(types)s::text[]) ORDER BY 1 ON CONFLICT 
 SELECT_CONTENT = """
 SELECT content_id, item_key, coalesce(duration_seconds, 'NaN') FROM content WHERE content_id = ANY (%(ids)s::text[])
 """
-CHANGED_CONTENT = """
-SELECT content_id, item_key, coalesce(duration_seconds, 'NaN'), version FROM content
-WHERE version > %(version)s ORDER BY version
-"""
 INSERT_TYPES = """
 INSERT INTO content_types (name) SELECT unnest(%(names)s::text[]) ORDER BY 1 ON CONFLICT DO NOTHING
 """
@@ -60,7 +56,6 @@ class Identities:
         self._learners: dict[str, Learner] = {}
         self._content: dict[str, Content] = {}
         self._types: dict[str, int] = {}
-        self._content_version = 0
 
     def clear(self) -> None:
         """Forgets every learner; called when partitions move."""
@@ -102,14 +97,9 @@ class Identities:
             cache.update({row[0]: Content(*row[1:]) for row in rows})
         return [cache[content_id] for content_id in content_ids]
 
-    def refresh_content(self, connection: Connection) -> None:
-        """Takes over the catalogue changes since the last call, whoever made them."""
-        for content_id, key, duration, version in connection.execute(
-            CHANGED_CONTENT, {"version": self._content_version}
-        ).fetchall():
-            self._content_version = version
-            if content_id in self._content:
-                self._content[content_id] = Content(key, duration)
+    def forget_content(self) -> None:
+        """Forgets all content, whose durations may have changed; keys are looked up again."""
+        self._content.clear()
 
     def content_types(self, connection: Connection, names: Sequence[str]) -> list[int]:
         """The keys of these content type names, in their order; new names get one."""

@@ -58,6 +58,6 @@ class Projection:
     shared: bool = False
     """Its rows are written by several workers: applied after the learner-owned ones to hold their locks shortest."""
     mirror: Callable[[Any, Any], None] | None = None
-    """``mirror(redis_pipeline, Effects.mirror[name])``: queues absolute, versioned writes."""
+    """``mirror(projections.stores.redis.Mirror, Effects.mirror[name])``: queues absolute writes, free of order."""
     compare: LiteralString = ""
     """A SELECT whose sorted rows a rebuild compares between its version and the live one (empty: all columns)."""

@@ -7,6 +7,7 @@ changes nothing.  What is returned lets the worker mirror, seek back, or end its
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -42,6 +43,7 @@ LOCK_SHARED = "SELECT pg_advisory_xact_lock_shared(%(lock)s)"
 LOCK_ALONE = "SELECT pg_advisory_lock(%(lock)s)"
 UNLOCK = "SELECT pg_advisory_unlock(%(lock)s)"
 NEXT_SEQ = "SELECT nextval('applied_seq')"
+CONTENT_CACHE_SECONDS = 60.0
 # The writer reaches every row by its key; a plan that scans a table because its statistics are young would stall it.
 WRITER_SETTINGS = "SET enable_seqscan = off; SET jit = off; SET plan_cache_mode = force_generic_plan"
 
@@ -109,6 +111,7 @@ class Recorder:
         self._group = group
         self._weeks_back = deduplication.weeks_back(dedupe_days)
         self._connection: Connection | None = None
+        self._content_until = 0.0
         self._months: set[tuple[int, int]] = set()
         self._week = 0
 
@@ -231,6 +234,7 @@ class Recorder:
         drafted = given if given is not None and given.covers(folded) else draft(folded)
         orders = _commands(slices)
         self._prepare_partitions(connection, drafted)
+        self._refresh_content(slices)
         batch = complete(connection, self.identities, drafted)
         learners = self.identities.learners(connection, [command.user_id for command in orders])
         moves = self._moves(slices, drafted)
@@ -309,6 +313,13 @@ class Recorder:
             self._months |= months
         finally:
             connection.execute(UNLOCK, {"lock": PARTITIONING_LOCK})
+
+    def _refresh_content(self, slices: list[Slice]) -> None:
+        """Durations come from the catalogue, which other workers change as well; once a minute is soon enough."""
+        changing = any(piece.partition.topic == CATALOGUE.name and piece.messages for piece in slices)
+        if changing or time.monotonic() >= self._content_until:
+            self.identities.forget_content()
+            self._content_until = 0.0 if changing else time.monotonic() + CONTENT_CACHE_SECONDS
 
     def _put_catalogue(self, connection: Connection, slices: list[Slice]) -> int:
         changed = 0

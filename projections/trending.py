@@ -77,13 +77,18 @@ def redis_key(window: str) -> str:
     return f"trending:{window}"
 
 
-def mirror(pipeline: Any, rows: list[tuple[int, float, float, float]]) -> None:
-    """Queues the sums of some items (item_key, then one a window) for the sorted sets."""
+def mirror(redis: Any, rows: list[tuple[int, float, float, float]]) -> None:
+    """Queues the sums of some items (item_key, then one a window) for the sorted sets.
+
+    Args:
+        redis: a `projections.stores.redis.Mirror`.
+        rows: absolute values, as the upsert returned them.
+    """
     for place, window in enumerate(trending.WINDOWS, start=1):
         scores = {row[0]: row[place] for row in rows if np.isfinite(row[place])}
         if scores:
-            pipeline.zadd(redis_key(window), scores, gt=True)
-            pipeline.zremrangebyrank(redis_key(window), 0, -MIRRORED_ITEMS - 1)
+            redis.zadd(redis_key(window), scores, gt=True)
+            redis.zremrangebyrank(redis_key(window), 0, -MIRRORED_ITEMS - 1)
 
 
 PROJECTION = Projection(

@@ -9,6 +9,7 @@ The overrides use private names of faust 0.15.3 and aiokafka 0.14; ``streams.sta
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import threading
@@ -28,6 +29,7 @@ from faust.types.tuples import ConsumerMessage
 EXIT_CRASHED = 70
 STOP_DEADLINE_SECONDS = 5.0
 UNBOUNDED = 1 << 31
+METADATA_WAIT_SECONDS = 0.05
 FETCH_MAX_WAIT_MS = 100
 """Faust's 1500 ms would let a drained partition wait that long for the idle ones of the same broker."""
 
@@ -146,12 +148,20 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return {ensure_TP(tp): offset for tp, offset in found.items()}
 
 
+class UnequalPartitions(Exception):  # noqa: N818 - the topics are at fault, and only a person can mend them
+    """The worker's topics have different partition counts."""
+
+    exit_code = EXIT_CRASHED
+
+
 class Consumer(driver.Consumer):
     """Faust's consumer, with the store's offsets in place of Kafka's."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._read_offset = NoReadOffsets()
+        self.partition_count = 0
+        """Partitions of each topic, known from the first claim on."""
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -181,13 +191,9 @@ class Consumer(driver.Consumer):
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Resumes from the store.  The only hook whose seek survives a rebalance: Faust calls it after all signals."""
         partitions = self.assignment()
-        counts = {topic: self._thread.topic_partitions(topic) for topic in self._thread._consumer.subscription()}
-        if len(set(counts.values())) > 1:
-            self.app._crash(
-                RuntimeError(f"topics must have equal partition counts, or a learner has two owners: {counts}")
-            )
         if not partitions:
             return {}
+        await self._count_partitions()
         starts = await self.log_starts(partitions)
         ends = await self._thread.log_ends(partitions)
         bounds = {tp: (starts[tp], ends[tp]) for tp in partitions}
@@ -203,6 +209,20 @@ class Consumer(driver.Consumer):
         """The first offset that the broker still holds, for each partition."""
         found: Mapping[Any, int] = await self._thread.earliest_offsets(*partitions)
         return {ensure_TP(tp): offset for tp, offset in found.items()}
+
+    async def _count_partitions(self) -> None:
+        """Learns the partition counts; unequal ones would give a learner two owners."""
+        consumer = self._thread._ensure_consumer()
+        counts = {}
+        for topic in sorted(consumer.subscription()):
+            places = consumer.partitions_for_topic(topic)
+            while not places:  # the client's metadata may be younger than the assignment
+                await asyncio.sleep(METADATA_WAIT_SECONDS)
+                places = consumer.partitions_for_topic(topic)
+            counts[topic] = len(places)
+        if len(set(counts.values())) > 1:
+            self.app._crash(UnequalPartitions(f"the topics need equal partition counts, but have {counts}"))
+        self.partition_count = next(iter(counts.values()))
 
     async def seek_back(self, offsets: Mapping[TP, int]) -> None:
         """Reads again from these offsets."""

@@ -61,13 +61,19 @@ class Worker:
         self.lists = ListTick(settings)
 
     async def take(self, poll: Poll) -> None:
-        """Decodes a poll while the one before it is recorded, then has it recorded in its turn."""
-        await self._check_holes(poll)
-        loop = asyncio.get_running_loop()
-        slices, drafted = await loop.run_in_executor(self._decoder, self._decode, poll)
-        if self._recording is not None:
-            await self._recording
-        self._recording = asyncio.ensure_future(self._record(slices, drafted))
+        """Decodes a poll while the one before it is recorded, then has it recorded in its turn.
+
+        Raises nothing: Faust would count the poll as done and go on with the next.
+        """
+        try:
+            await self._check_holes(poll)
+            loop = asyncio.get_running_loop()
+            slices, drafted = await loop.run_in_executor(self._decoder, self._decode, poll)
+            if self._recording is not None:
+                await self._recording
+            self._recording = asyncio.ensure_future(self._record(slices, drafted))
+        except Exception as fault:  # noqa: BLE001 - whatever it is, a half-dead worker would be worse
+            self._app._crash(fault)
 
     def _decode(self, poll: Poll) -> tuple[list[Slice], Draft]:
         consumer = self._app.consumer
@@ -77,7 +83,7 @@ class Worker:
                 tp.partition,
                 raw.start,
                 raw.records,
-                consumer._thread.topic_partitions(tp.topic),
+                consumer.partition_count,
                 raw.seek_number,
             )
             for tp, raw in sorted(poll.items())
