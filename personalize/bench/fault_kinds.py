@@ -35,7 +35,6 @@ class Chaos:
     command: Sequence[str]
     dice: random.Random
     scale: float
-    environment: dict[str, str] = field(default_factory=dict)
     workers: dict[str, Supervised] = field(default_factory=dict)
     exits: list[int] = field(default_factory=list)
     _names: int = 0
@@ -57,7 +56,6 @@ class Chaos:
             "WORKER_INSTANCE_ID": instance or name,
             "MAX_POLL_RECORDS": _POLL_RECORDS,
             "LOG_LEVEL": "WARNING",
-            **self.environment,
         }
         self.workers[name] = Supervised(self.own, name, self.command, extra)
         return self.workers[name]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,7 +31,6 @@ from personalize.bench.report import Figure, Report, describe_machine
 from personalize.bench.servers import Servers, servers
 from personalize.demo.bulk_producer import BulkProducer
 from personalize.errors import EXIT_FAILED, EXIT_OK, ProblemError
-from personalize.settings import Settings
 from schemas.topics import CATALOGUE, INTERACTIONS, LEARNER_COMMANDS
 
 SHORT_SCALE: Final = 0.25
@@ -91,8 +91,7 @@ def bench(
     *,
     short: bool = False,
     command: Sequence[str] = WORKER,
-    environment: dict[str, str] | None = None,
-    settings: Settings | None = None,
+    logs: Path | None = None,
 ) -> Report:
     """Runs each fault with each seed on servers of its own.
 
@@ -101,8 +100,7 @@ def bench(
         names: which faults, by default all.
         short: a quarter of the schedule and of the stream.
         command: how a worker is started.
-        environment: what workers find in their environment besides their settings.
-        settings: where the Kafka jars are kept.
+        logs: folder that gets the logs of all processes, a folder a run.
 
     Raises:
         ProblemError: a name is unknown, or the machine cannot run the servers.
@@ -114,7 +112,7 @@ def bench(
     outcomes = []
     for name in names:
         for seed in seeds:
-            outcome = run_one(name, seed, short=short, command=command, environment=environment, settings=settings)
+            outcome = run_one(name, seed, short=short, command=command, logs=logs)
             outcomes.append(outcome)
             console.print(outcome.line(), highlight=False)
             for finding in outcome.verdict.findings:
@@ -146,15 +144,14 @@ def run_one(
     *,
     short: bool = False,
     command: Sequence[str] = WORKER,
-    environment: dict[str, str] | None = None,
-    settings: Settings | None = None,
+    logs: Path | None = None,
 ) -> Outcome:
     """One fault with one seed, from empty servers to the verdict."""
     fault = ALL[name]
     scale = SHORT_SCALE if short else 1.0
     outcome = Outcome(name, seed, Verdict())
-    with servers(settings) as own:
-        chaos = Chaos(own, command, random.Random(seed), scale, environment or {})
+    with servers() as own:
+        chaos = Chaos(own, command, random.Random(seed), scale)
         try:
             _during(chaos, fault, seed, outcome)
         except TimeoutError as late:
@@ -164,6 +161,8 @@ def run_one(
         finally:
             chaos.stop_all()
             outcome.exits = chaos.exits
+            if logs is not None:
+                shutil.copytree(own.home / "logs", logs / f"{name}-{seed}", dirs_exist_ok=True)
         if not outcome.hung:
             truth = asyncio.run(read(own.endpoints.kafka))
             with own.connect() as database:
@@ -266,10 +265,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--fault", nargs="+", choices=tuple(ALL), default=list(FAULTS), metavar="NAME", help=", ".join(ALL)
     )
     parser.add_argument("--short", action="store_true", help="a quarter of the schedule and of the stream")
+    parser.add_argument("--logs", type=Path, metavar="DIR", help="keep the logs of all processes here")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the report to this file")
     parser.add_argument("--data", type=Path, help="not used: the stream is made from the seed")
     options = parser.parse_args(argv)
-    report = bench(options.seed, options.fault, short=options.short)
+    report = bench(options.seed, options.fault, short=options.short, logs=options.logs)
     report.show()
     if options.json:
         report.write(options.json)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from personalize.settings import Settings
 from personalize.stack import Endpoints, jars
@@ -72,8 +73,21 @@ def servers(settings: Settings | None = None, *, topics: bool = True) -> Iterato
         try:
             upgrade(endpoints.database_url)
             if topics:
-                asyncio.run(ensure_topics(endpoints.kafka, TOPICS))
+                asyncio.run(_create_topics(endpoints.kafka))
             yield Servers(home, stack, endpoints)
         finally:
             stack.stop()
             shutil.rmtree(home, ignore_errors=True)
+
+
+async def _create_topics(bootstrap: str) -> None:
+    await ensure_topics(bootstrap, TOPICS)
+    # Just after its creation a partition refuses records; asking for the log end is retried until its leader answers.
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap)
+    await consumer.start()
+    try:
+        await consumer.end_offsets(
+            [TopicPartition(topic.name, part) for topic in TOPICS for part in range(topic.partitions)]
+        )
+    finally:
+        await consumer.stop()
