@@ -2,7 +2,7 @@
 
 A rebuild folds the whole log again into tables of its own (schema ``rebuild_<name>``), through the same ``apply`` as
 the worker.  Then it compares them with the live ones and makes the live rows equal, in one transaction in which no
-writer is active.  Why contents are switched and not tables: docs/decisions/0012-rebuild.md.
+writer is active.  Why contents are switched and not tables: docs/decisions/0007-rebuild.md.
 
 The log is read up to *settled* positions only: a transaction with a lower sequence may commit after one with a higher,
 so a position counts as settled when the rebuild has, for a moment, held the writers' lock alone.  A rebuild that is
@@ -25,6 +25,7 @@ from projections.stores.postgres import Connection, connect
 from projections.stores.table_versions import (
     Shape,
     TableDifference,
+    analyze_version,
     columns_of,
     create_version,
     difference,
@@ -149,6 +150,7 @@ class _Rebuild:
         began = time.perf_counter()
         shapes = self._prepare()
         self._catch_up()
+        analyze_version(self._connection, self._schema, self._projection.tables)
         self._on_progress(Progress(phase="compare", replayed=self._replayed, total=self._replayed))
         exclusive_from = time.perf_counter()
         tables = self._compare_only(shapes) if dry_run else self._switch(shapes, keep=keep)

@@ -114,6 +114,12 @@ def read_version_first(connection: Connection, schema: str) -> None:
     connection.execute(sql.SQL("SET search_path = {}, public").format(sql.Identifier(schema)))
 
 
+def analyze_version(connection: Connection, schema: str, tables: Iterable[str]) -> None:
+    """Gives the planner the statistics that comparing needs."""
+    for table in tables:
+        connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(schema, table)))
+
+
 def drop_rows_of_erased_learners(connection: Connection, schema: str, shapes: Iterable[Shape]) -> None:
     """Deletes the version's rows of learners who have no identity any more: they asked to be forgotten meanwhile."""
     for shape in shapes:
@@ -129,7 +135,6 @@ def drop_rows_of_erased_learners(connection: Connection, schema: str, shapes: It
 def difference(connection: Connection, schema: str, shape: Shape, examples: int = 5) -> TableDifference:
     """Compares a version's table with the live one, and keeps the differing keys in a temporary table until commit."""
     live, rebuilt = sql.Identifier("public", shape.table), sql.Identifier(schema, shape.table)
-    connection.execute(sql.SQL("ANALYZE {}").format(rebuilt))
     _find(connection, live, rebuilt, shape)
     row = connection.execute(
         sql.SQL(
@@ -284,6 +289,7 @@ def _both(shape: Shape, column: str) -> sql.Composable:
 __all__ = [
     "Shape",
     "TableDifference",
+    "analyze_version",
     "columns_of",
     "create_version",
     "difference",
