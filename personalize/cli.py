@@ -36,6 +36,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "migrate": Entry("migrate", "Apply database migrations and create missing topics."),
     "worker": Entry("worker", "Run the stream processor in the foreground."),
     "api": Entry("api", "Run the read API in the foreground."),
+    "demo": Entry("demo", "Publish the bundled real clicks to servers whose worker and API run elsewhere."),
     "produce": Entry("produce", "Publish interactions from an NDJSON file or standard input."),
     "rebuild": Entry("rebuild", "Replay the log into a fresh version of a projection and switch to it."),
     "bench": Entry("bench", "Measure: ingest, latency, read, memory, faults, quality."),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -22,9 +23,9 @@ from personalize.demo.records import user_id
 from personalize.demo.timeline import Timeline, split, timeline
 from personalize.errors import StackError
 from personalize.lag import LagMeter, Position
-from personalize.processes import Processes
 from personalize.settings import Settings
 from personalize.stack import Endpoints
+from personalize.stack.ports import LOOPBACK
 from schemas.topics import INTERACTIONS
 
 _READY_SECONDS: Final = 90.0
@@ -32,27 +33,30 @@ _TICK_SECONDS: Final = 0.25
 _LINE_SECONDS: Final = 5.0
 _LIVE_LINE_SECONDS: Final = 30.0
 _SAVE_SECONDS: Final = 1.0
+_RATE_SECONDS: Final = 5.0
 
 
 class DemoSession:
-    """One `personalize run`, from the first record to Ctrl-C."""
+    """One demo, from the first record to the end of the live traffic."""
 
-    def __init__(self, settings: Settings, servers: Endpoints, processes: Processes, *, begun: float) -> None:
+    def __init__(self, settings: Settings, servers: Endpoints, *, begun: float) -> None:
         self._servers = servers
-        self._processes = processes
         self._host, self._port = settings.host, settings.port
         self._begun = begun  # a monotonic time
         self._state_path = settings.home.absolute() / "demo.json"
         self._stop = asyncio.Event()
 
-    async def run(self, rate: float) -> None:
-        """Publishes the history if that was not done yet, then live traffic until the processes are to stop.
+    async def run(self, rate: float, ended: Callable[[], bool]) -> None:
+        """Publishes the history if that was not done yet, says what to try, then publishes live traffic.
+
+        Args:
+            rate: live events a second.
+            ended: asked ten times a second whether to stop; may raise to stop with an error.
 
         Raises:
-            ProblemError: worker or API ended and cannot be helped by a restart.
             StackError: the API does not come up.
         """
-        watcher = asyncio.create_task(self._watch())
+        watcher = asyncio.create_task(self._watch(ended))
         work = asyncio.create_task(self._work(rate))
         done, pending = await asyncio.wait({watcher, work}, return_when=asyncio.FIRST_COMPLETED)
         self._stop.set()
@@ -65,15 +69,13 @@ class DemoSession:
             if isinstance(outcome, BaseException) and not isinstance(outcome, asyncio.CancelledError):
                 raise outcome
 
-    async def _watch(self) -> None:
-        while not self._processes.stopping.is_set():
-            self._processes.look_once()
+    async def _watch(self, ended: Callable[[], bool]) -> None:
+        while not ended():  # noqa: ASYNC110  asks processes and a threading.Event, which cannot be awaited
             await asyncio.sleep(0.1)
 
     async def _work(self, rate: float) -> None:
         table = await asyncio.to_thread(oulad.read)
         state, line = self._timeline(table)
-        await self._await_api()
         async with LagMeter(self._servers.kafka, self._servers.database_url, INTERACTIONS.name) as meter:
             if not state.history_done:
                 await self._history(table, line, meter)
@@ -179,7 +181,8 @@ class DemoSession:
         """The status of a GET; 0 while nobody answers."""
         connection = http.client.HTTPConnection(self._host, self._port, timeout=5)
         try:
-            connection.request("GET", path)
+            # In a container network the API has another name; it answers to this one.
+            connection.request("GET", path, headers={"Host": f"{LOOPBACK}:{self._port}"})
             answer = connection.getresponse()
             body = answer.read()
             return answer.status if body not in {b"", b"[]"} or path == "/livez" else 0
@@ -190,13 +193,14 @@ class DemoSession:
 
     async def _greet(self, line: Timeline) -> None:
         """Waits until a recommendation can be read, and prints what to try."""
+        await self._await_api()
         students, counts = np.unique(line.history.student, return_counts=True)
         learner = user_id(int(students[np.argmax(counts)]))
         await self._until(
             lambda: self._get(f"/api/recommendations/{learner}?limit=3"), "No recommendation could be read"
         )
         seconds = time.monotonic() - self._begun
-        base = f"http://{self._host}:{self._port}"
+        base = f"http://{LOOPBACK}:{self._port}"
         console.print(f"\nfirst recommendation readable after {seconds:.1f} s; now live. Try:\n")
         console.print(f"  curl '{base}/api/recommendations/{learner}?limit=5'")
         console.print(f"  curl '{base}/api/profile/{learner}'")
@@ -209,8 +213,8 @@ class _FoldProgress:
 
     def __init__(self, total: int) -> None:
         self._total = total
-        self._begun = time.monotonic()
-        self._line_at = self._begun
+        self._line_at = time.monotonic()
+        self._recent = deque([(self._line_at, 0)])
         self._bar: Progress | None = None
 
     def __enter__(self) -> _FoldProgress:
@@ -235,7 +239,11 @@ class _FoldProgress:
         """Moves the bar, or prints a line now and then."""
         folded = min(max(0, position.folded - start.folded), self._total)
         now = time.monotonic()
-        rate = folded / max(now - self._begun, 1e-3)
+        self._recent.append((now, folded))
+        while now - self._recent[0][0] > _RATE_SECONDS and len(self._recent) > 2:
+            self._recent.popleft()
+        then, folded_then = self._recent[0]
+        rate = (folded - folded_then) / max(now - then, 1e-3)
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=folded, rate=rate, lag=position.lag)
         elif now - self._line_at >= _LINE_SECONDS or folded == self._total:

@@ -77,6 +77,15 @@ class Processes:
             if all(kept.done for kept in self._kept):
                 return
 
+    def ended(self) -> bool:
+        """Looks once, then says whether it is time to stop.
+
+        Raises:
+            ProblemError: see `look_once`.
+        """
+        self.look_once()
+        return self.stopping.is_set()
+
     def look_once(self) -> None:
         """Starts again what has ended, if its pause is over.
 

@@ -36,6 +36,13 @@ def _integer(low: int, high: int) -> Parser:
     return parse
 
 
+def _boolean(text: str) -> bool:
+    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if text.lower() not in words:
+        raise ValueError("true or false")
+    return words[text.lower()]
+
+
 def _share(text: str) -> float:
     try:
         value = float(text)
@@ -109,6 +116,12 @@ class Settings:
         "HOST", "Address the API listens on; stays on loopback until API keys exist.", str, "127.0.0.1"
     )
     port: int = _setting("PORT", "Port of the API.", _PORT, 3009)
+    port_published_on_loopback: bool = _setting(
+        "PORT_PUBLISHED_ON_LOOPBACK",
+        "true in a container whose port is published on 127.0.0.1 only: HOST may then be 0.0.0.0.",
+        _boolean,
+        False,
+    )
     home: Path = _setting(
         "PERSONALIZE_HOME", "Folder of the embedded servers: data, logs, passwords.", Path, Path(".personalize")
     )

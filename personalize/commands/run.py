@@ -46,7 +46,7 @@ def command(
         console.print(f"{len(revisions)} migrations applied, {len(topics.created)} topics created")
         processes = Processes(_programs(settings, servers), _print_event)
         with _stop_on_signals(processes):
-            session = DemoSession(settings, servers, processes, begun=begun + download_seconds) if demo else None
+            session = DemoSession(settings, servers, begun=begun + download_seconds) if demo else None
             _until_stopped(processes, session, rate)
     finally:
         if ours:
@@ -119,7 +119,7 @@ def _until_stopped(processes: Processes, session: DemoSession | None, rate: floa
             console.print("worker and API run; Ctrl-C stops them")
             processes.watch()
         else:
-            asyncio.run(session.run(rate))
+            asyncio.run(session.run(rate, processes.ended))
     except StackError:
         # A server that goes away while we stop is no news.
         if not processes.stopping.is_set():

@@ -16,8 +16,11 @@ def command() -> None:
     """Run the stream processor in the foreground."""
     settings = Settings.load()
     servers = endpoints(settings)
+    from personalize.logs import configure
     from streams.settings import WorkerSettings
     from streams.worker import main
+
+    configure(settings.log_level)
 
     metrics_port = settings.metrics_port or ports.choose(0, None, set(), "METRICS_PORT")
     print(f"metrics on http://{ports.LOOPBACK}:{metrics_port}/metrics", flush=True)

@@ -94,11 +94,8 @@ def fallback_name(home: Path) -> str:
 
 def abandoned() -> list[Path]:
     """Folders in /var/tmp with clusters of homes that are gone: nobody will start them again."""
-    found = []
-    for note in _FALLBACK.glob("personalize-*/home"):
-        if note.lstat().st_uid == os.geteuid() and not Path(note.read_text()).is_dir():
-            found.append(note.parent)
-    return found
+    notes = [note for note in _FALLBACK.glob("personalize-*/home") if note.lstat().st_uid == os.geteuid()]
+    return [note.parent for note in notes if not Path(note.read_text()).is_dir()]
 
 
 def _own_folder(path: Path) -> Path:
