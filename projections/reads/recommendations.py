@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 
 from models.trending import DEFAULT_WINDOW, relative
-from projections import recommendation_lists
+from projections import list_answers
 from projections.reads import ready_list
 from projections.reads.freshness import OFFSETS, seen, to_ms
 from projections.reads.ready_list import ReadyList
@@ -80,11 +80,11 @@ async def reached(pool: ReadPool, learner_keys: list[int]) -> dict[int, int]:
 
 async def stored(pool: ReadPool, user_id: str, kind: str) -> StoredList | None:
     """A learner's list of one kind; None for an unknown learner, or one without that list."""
-    rows = await pool.rows(recommendation_lists.SELECT_LIST, {"user_id": user_id, "type": kind})
+    rows = await pool.rows(list_answers.SELECT_LIST, {"user_id": user_id, "type": kind})
     if not rows:
         return None
     learner_key, applied_seq, generated_at, as_of = rows[0][:4]
-    items = [msgspec.json.encode(item) for item in recommendation_lists.of_stored(kind, rows)]
+    items = [msgspec.json.encode(item) for item in list_answers.of_stored(kind, rows)]
     times = {"generated_at_ms": to_ms(generated_at), "as_of_ms": to_ms(as_of)}
     return StoredList(
         learner_key=learner_key,

@@ -1,0 +1,241 @@
+"""What the API's tests share: a server in a thread, a worker that folds when told, and a network that can fail."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+from aiokafka import AIOKafkaConsumer
+from aiokafka import TopicPartition as KafkaPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from api.dependencies import ApiSettings
+from api.server import _config, _Server, bind
+from projections import recommendation_lists
+from projections.poll import TopicPartition
+from projections.recorder import Recorder
+from projections.stores.postgres import connect
+from projections.stores.redis import Mirror
+from schemas.topics import CATALOGUE, INTERACTIONS, LEARNER_COMMANDS
+from streams.intake import decode_slice
+
+SECRET = "a secret of the tests, 32 bytes long"
+PARTITIONS = 8
+FOLDED_TOPICS = (INTERACTIONS.name, LEARNER_COMMANDS.name, CATALOGUE.name)
+
+
+@contextlib.contextmanager
+def running(settings: ApiSettings) -> Iterator[httpx.Client]:
+    """Serves the API in a thread on a free port, and yields a client of it."""
+    listener = bind("127.0.0.1", 0)
+    started = threading.Event()
+    server = _Server(_config(settings), started.set)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        assert started.wait(30)
+        with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=30) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join(30)
+        listener.close()
+    assert not thread.is_alive()
+
+
+def create_topics(bootstrap: str) -> None:
+    """Makes the topics that the API writes to, unless another module did."""
+
+    async def create() -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+        await admin.start()
+        try:
+            present = set(await admin.list_topics())
+            missing = [NewTopic(name, PARTITIONS, 1) for name in FOLDED_TOPICS if name not in present]
+            if missing:
+                await admin.create_topics(missing)
+        finally:
+            await admin.close()
+
+    asyncio.run(create())
+
+
+def until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+    """The first true value of a condition that comes true by itself; fails when it does not."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "did not come true in time"
+        time.sleep(0.02)
+    return value
+
+
+class Fold:
+    """Applies the topics to the database, with the real recorder and list writer, up to their ends at the call."""
+
+    def __init__(self, settings: ApiSettings) -> None:
+        self._settings = settings
+        self._recorder = Recorder(settings.database_url, "test")
+        assert settings.redis is not None
+        self.mirror = Mirror(settings.redis)
+        self._lists = connect(settings.database_url, autocommit=True)
+
+    def __call__(self, *, lists: bool = True) -> None:
+        asyncio.run(self._fold(lists))
+
+    def close(self) -> None:
+        """Ends the connections."""
+        self._recorder.reset()
+        self._lists.close()
+        self.mirror.close()
+
+    def records(self) -> list[Any]:
+        """Everything that stands in the topics."""
+        return asyncio.run(self._read({}))
+
+    async def _fold(self, lists: bool) -> None:
+        bounds = {TopicPartition(topic, part): (0, 1 << 40) for topic in FOLDED_TOPICS for part in range(PARTITIONS)}
+        cursors = self._recorder.claim(bounds)
+        records = await self._read({(p.topic, p.part): cursor.next_offset for p, cursor in cursors.items()})
+        slices = []
+        for partition, cursor in cursors.items():
+            mine = [r for r in records if (r.topic, r.partition) == (partition.topic, partition.part)]
+            if mine:
+                slices.append(decode_slice(partition.topic, partition.part, cursor.next_offset, mine, PARTITIONS))
+        if not slices:
+            return
+        recorded = self._recorder.record(slices)
+        if lists:
+            catalogue = recommendation_lists.refresh(self._lists, None)
+            recommendation_lists.write_lists(self._lists, recorded.touched.tolist(), catalogue, self.mirror)
+            assert self.mirror.flush()
+
+    async def _read(self, starts: dict[tuple[str, int], int]) -> list[Any]:
+        consumer = AIOKafkaConsumer(bootstrap_servers=self._settings.kafka_bootstrap_servers, enable_auto_commit=False)
+        await consumer.start()
+        try:
+            partitions = [KafkaPartition(topic, part) for topic in FOLDED_TOPICS for part in range(PARTITIONS)]
+            consumer.assign(partitions)
+            ends = await consumer.end_offsets(partitions)
+            found: list[Any] = []
+            for partition in partitions:
+                consumer.seek(partition, starts.get((partition.topic, partition.partition), 0))
+            while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
+                for batch in (await consumer.getmany(timeout_ms=200)).values():
+                    found += batch
+            return [r for r in found if r.offset < ends[KafkaPartition(r.topic, r.partition)]]
+        finally:
+            await consumer.stop()
+
+
+class Network:
+    """A TCP relay in front of a server, which can cut connections, refuse them, or swallow everything."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._target = (host, port)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._mode = "works"
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._ended = False
+        self._thread = threading.Thread(target=self._relay, daemon=True)
+        self._thread.start()
+
+    def works(self) -> None:
+        """Relays."""
+        self._mode = "works"
+
+    def cut(self) -> None:
+        """Ends every connection, and each new one at once."""
+        self._mode = "cut"
+        until(lambda: not self._pairs)
+
+    def swallow(self) -> None:
+        """Keeps connections open and lets nothing through, like a stopped process."""
+        self._mode = "swallow"
+
+    def close(self) -> None:
+        """Ends the relay."""
+        self._ended = True
+        self._thread.join(5)
+        for pair in self._pairs:
+            _close(pair)
+        self._listener.close()
+
+    def _relay(self) -> None:
+        while not self._ended:
+            sockets = [self._listener, *(end for pair in self._pairs for end in pair)]
+            ready = select.select(sockets, [], [], 0.02)[0]
+            if self._mode == "cut":
+                for pair in self._pairs:
+                    _close(pair)
+                self._pairs = []
+            if self._listener in ready:
+                self._accept()
+            for pair in list(self._pairs):
+                if self._mode == "works" and not all(_pass(a, b) for a, b in (pair, pair[::-1]) if a in ready):
+                    _close(pair)
+                    self._pairs.remove(pair)
+            if self._mode == "swallow":
+                time.sleep(0.02)
+
+    def _accept(self) -> None:
+        client, _ = self._listener.accept()
+        if self._mode == "cut":
+            client.close()
+            return
+        self._pairs.append((client, socket.create_connection(self._target)))
+
+
+def _pass(source: socket.socket, target: socket.socket) -> bool:
+    try:
+        data = source.recv(65536)
+        if data:
+            target.sendall(data)
+        return bool(data)
+    except OSError:
+        return False
+
+
+def _close(pair: tuple[socket.socket, socket.socket]) -> None:
+    for end in pair:
+        end.close()
+
+
+def problem_of(response: httpx.Response) -> dict[str, Any]:
+    """The problem that a response states, after checking that it has the one shape of them all."""
+    assert response.headers["content-type"] == "application/problem+json"
+    found: dict[str, Any] = response.json()
+    assert found["status"] == response.status_code
+    assert found["type"].startswith("/problems/")
+    assert found["title"]
+    assert found["requestId"] == response.headers["x-request-id"]
+    return found
+
+
+def raw(client: httpx.Client, data: bytes, seconds: float = 15.0) -> bytes:
+    """Everything that the server answers to these bytes on a connection of their own."""
+    with socket.create_connection((client.base_url.host, client.base_url.port or 80), timeout=seconds) as connection:
+        connection.sendall(data)
+        answer = b""
+        with contextlib.suppress(TimeoutError, ConnectionResetError):
+            while block := connection.recv(65536):
+                answer += block
+        return answer
+
+
+def interaction(user: str = "u-1", **fields: Any) -> dict[str, Any]:
+    """A valid interaction."""
+    return {"userId": user, "interactionType": "VIEW", "contentType": "video", "contentId": "c-1", **fields}
+
+
+def lines(*items: Any) -> bytes:
+    """NDJSON of items; bytes stand as they are."""
+    return b"\n".join(item if isinstance(item, bytes) else json.dumps(item).encode() for item in items)
