@@ -15,7 +15,7 @@ CREATE TABLE engagement (
     last_at        timestamptz      NOT NULL,
     applied_seq    bigint           NOT NULL
 ) WITH (fillfactor = 70);
-COMMENT ON TABLE engagement IS 'How engaged is this learner?  Read it with engagement_at(time): sums fade with time.';
+COMMENT ON TABLE engagement IS 'One row a learner, read with engagement_at(time): the sums fade, the row does not change.';
 COMMENT ON COLUMN engagement.events IS 'Interactions folded.';
 COMMENT ON COLUMN engagement.log_type IS
     'ln of the fading sum (half-life 7 days, landmark 2020-01-01) of the parts that the kinds of acts bring; -Infinity: none. So for each log_ column.';
@@ -44,7 +44,7 @@ CREATE TABLE behaviour (
     last_at                timestamptz      NOT NULL,
     applied_seq            bigint           NOT NULL
 ) WITH (fillfactor = 70);
-COMMENT ON TABLE behaviour IS 'When and how does this learner use the platform?';
+COMMENT ON TABLE behaviour IS 'One row a learner: exact counts and sums over all his interactions.';
 COMMENT ON COLUMN behaviour.events IS 'Interactions folded.';
 COMMENT ON COLUMN behaviour.type_counts IS
     'Interactions of each type: VIEW, START, PROGRESS, COMPLETE, CLICK, LIKE, DISLIKE, BOOKMARK, SHARE, RATE, ATTEMPT, SKIP.';
@@ -72,7 +72,7 @@ CREATE TABLE learner_session (
     PRIMARY KEY (learner_key, started_at)
 ) WITH (fillfactor = 80);
 COMMENT ON TABLE learner_session IS
-    'Which visits did this learner make?  Events at most 30 minutes apart are one visit; late events extend or join visits.';
+    'One row a visit: events at most 30 minutes apart are one visit; late events extend or join visits.';
 COMMENT ON COLUMN learner_session.started_at IS 'First event of the visit.';
 COMMENT ON COLUMN learner_session.ended_at IS 'Last event of the visit; what followed it is unknown and not imputed.';
 COMMENT ON COLUMN learner_session.events IS 'Interactions in the visit.';
@@ -90,7 +90,7 @@ CREATE TABLE recent_interaction (
     dedupe_keys   bigint[]   NOT NULL,
     applied_seq   bigint     NOT NULL
 ) WITH (fillfactor = 60);
-COMMENT ON TABLE recent_interaction IS 'What did this learner do last?  The newest 50 interactions, newest first, as parallel lists.';
+COMMENT ON TABLE recent_interaction IS 'One row a learner: his newest 50 interactions, newest first, as parallel lists.';
 COMMENT ON COLUMN recent_interaction.item_keys IS 'Content (content.item_key) of each interaction.';
 COMMENT ON COLUMN recent_interaction.content_types IS 'Its kind as the event stated it (content_types.content_type_key).';
 COMMENT ON COLUMN recent_interaction.types IS 'Interaction type codes, 0 VIEW to 11 SKIP in the order of behaviour.type_counts.';
@@ -138,6 +138,7 @@ END;
 -- The same without anyone's key: what dashboards may read.
 CREATE VIEW reporting.engagement AS
     SELECT score, type, completion, "time", scroll, clicks, rating, sentiment, events FROM engagement_at(now());
+-- The same as of a time.
 CREATE FUNCTION reporting.engagement_at(as_of timestamptz)
 RETURNS TABLE (
     score double precision, type double precision, completion double precision, "time" double precision,
