@@ -25,7 +25,13 @@ ORDER BY outbox_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
 DELETE = "DELETE FROM outbox WHERE outbox_id = ANY (%(ids)s::bigint[])"
 DEPTH = "SELECT count(*) FROM outbox"
-FORGET: tuple[LiteralString, ...] = ("DELETE FROM outbox WHERE learner_key = %(learner_key)s",)
+FORGET: tuple[LiteralString, ...] = (
+    """
+    DELETE FROM outbox
+    WHERE learner_key = %(learner_key)s
+       OR record_key = (SELECT convert_to(user_id, 'UTF8') FROM learners WHERE learner_key = %(learner_key)s)
+    """,
+)
 
 
 def encode_headers(headers: Sequence[tuple[str, bytes]]) -> str:
