@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final
@@ -15,7 +16,7 @@ from typing import Any, Final
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from personalize.errors import ProblemError
+from personalize.errors import EXIT_CRASHED, ProblemError
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,9 @@ def main() -> None:
     except ProblemError as error:
         _explain(error)
         sys.exit(error.exit_code)
+    except Exception:  # noqa: BLE001  whatever it is: say all that is known, and end with the code for it
+        traceback.print_exc()
+        sys.exit(EXIT_CRASHED)
 
 
 def _explain(error: ProblemError) -> None:

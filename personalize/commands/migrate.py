@@ -9,7 +9,7 @@ import typer
 from personalize.commands.options import Json
 from personalize.commands.output import console, print_json
 from personalize.connection import endpoints
-from personalize.errors import EXIT_FAILED
+from personalize.errors import EXIT_FAILED, StackError
 from personalize.settings import Settings
 from personalize.stack import Endpoints
 from personalize.stack.topics import TopicReport, ensure_topics
@@ -21,12 +21,19 @@ def migrate(servers: Endpoints) -> tuple[list[str], TopicReport]:
     """Applies missing migrations and creates missing topics; the revisions applied, and what is with the topics.
 
     Raises:
-        StackError: Kafka cannot be used.
+        StackError: Postgres or Kafka cannot be used.
     """
+    from sqlalchemy.exc import OperationalError
+
     from projections.migrate import upgrade
     from schemas.topics import TOPICS
 
-    return upgrade(servers.database_url), asyncio.run(ensure_topics(servers.kafka, TOPICS))
+    try:
+        revisions = upgrade(servers.database_url)
+    except OperationalError as error:
+        what = str(error.orig).strip().splitlines()[0]
+        raise StackError(f"Postgres cannot be used ({what}).", "personalize status; or check DATABASE_URL.") from error
+    return revisions, asyncio.run(ensure_topics(servers.kafka, TOPICS))
 
 
 @app.command()

@@ -56,6 +56,20 @@ def test_without_servers_the_fix_is_named(shell):
         assert "personalize up" in done.stdout + done.stderr
 
 
+def test_external_servers_that_are_away_are_no_crash(tmp_path):
+    """Migrating a Postgres that does not answer ends with code 1 and the setting to check, without a traceback."""
+    shell = CommandLine(
+        tmp_path / "home",
+        DATABASE_URL="postgresql://user:hidden-word@127.0.0.1:1/db",
+        KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1",
+    )
+    done = shell.run("migrate")
+    assert done.returncode == 1
+    assert "DATABASE_URL" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "hidden-word" not in done.stderr + done.stdout
+
+
 def test_errors_are_json_when_json_is_asked_for(shell):
     """With --json an error is one document with the error and the fix."""
     found = shell.json("migrate")
