@@ -7,25 +7,27 @@ it in SQL.  Only the rings of learners with late events are read, and written wh
 
 from __future__ import annotations
 
-from typing import Any, LiteralString
+from typing import LiteralString
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.columns import Int64, Interactions, Mask
 from models.grouping import Groups, group, positions
 from models.recent import Recent, empty, update
 from projections.projection import Effects, Projection
-from projections.stores.packed import packed_columns
-from projections.stores.postgres import Connection, columns, flatten
+from projections.stores.packed import EndToEnd, packed_columns
+from projections.stores.postgres import Connection
 
 NEWEST: LiteralString = """
 SELECT array_send(array_agg(learner_key)), array_send(array_agg(at_ms[1]))
 FROM recent_interaction WHERE learner_key = ANY(%(learners)s)
 """
 RINGS: LiteralString = """
-SELECT learner_key, item_keys, content_types, types, at_ms, dedupe_keys
-FROM recent_interaction WHERE learner_key = ANY(%(learners)s) ORDER BY learner_key
+SELECT array_send(array_agg(learner_key)), array_send(array_agg(cardinality(at_ms))),
+       string_agg(substr(array_send(item_keys), 21), ''), string_agg(substr(array_send(content_types), 21), ''),
+       string_agg(substr(array_send(types), 21), ''), string_agg(substr(array_send(at_ms), 21), ''),
+       string_agg(substr(array_send(dedupe_keys), 21), '')
+FROM (SELECT * FROM recent_interaction WHERE learner_key = ANY(%(learners)s) ORDER BY learner_key) AS ring
 """
 WRITE: LiteralString = """
 INSERT INTO recent_interaction (learner_key, item_keys, content_types, types, at_ms, dedupe_keys, applied_seq)
@@ -43,6 +45,8 @@ ON CONFLICT (learner_key) DO UPDATE SET
     at_ms = excluded.at_ms, dedupe_keys = excluded.dedupe_keys, applied_seq = excluded.applied_seq
 """
 FORGET: LiteralString = "DELETE FROM recent_interaction WHERE learner_key = %(learner_key)s"
+
+_RING_DTYPES = (np.int64, np.int32, *map(EndToEnd, (np.int64, np.int16, np.int16, np.int64, np.int64)))
 
 
 def apply(connection: Connection, batch: Interactions, effects: Effects) -> None:
@@ -83,22 +87,10 @@ def load(connection: Connection, learners: Int64, wanted: Mask) -> Recent:
     """The stored rings of the ``wanted`` (g,) among the learners (g,), ascending; the others come empty."""
     if not wanted.any():
         return empty(len(learners))
-    keys, *lists = columns(connection, RINGS, {"learners": learners[wanted]}, (np.int64, *([object] * 5)))
+    keys, kept, *entries = packed_columns(connection, RINGS, {"learners": learners[wanted]}, _RING_DTYPES)
     lengths = np.zeros(len(learners), np.int64)
-    lengths[positions(learners, keys)] = [len(one) for one in lists[0]]
-
-    def flat(column: NDArray[Any], dtype: Any) -> NDArray[Any]:
-        return flatten(column, dtype)[0]
-
-    items, content_types, types, at_ms, dedupe_keys = lists
-    return Recent(
-        np.concatenate(([0], np.cumsum(lengths))),
-        flat(items, np.int64),
-        flat(content_types, np.int16),
-        flat(types, np.int16),
-        flat(at_ms, np.int64),
-        flat(dedupe_keys, np.int64),
-    )
+    lengths[positions(learners, keys)] = kept
+    return Recent(np.concatenate(([0], np.cumsum(lengths))), *entries)
 
 
 PROJECTION = Projection(

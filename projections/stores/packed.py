@@ -2,13 +2,15 @@
 
 A query of this kind selects one row of ``array_send(array_agg(column))``: Postgres packs each column into its own
 array, and NumPy reads the array's bytes in place.  Columns must be NOT NULL; an aggregate over no rows is an empty
-column.  A list column whose lists have one fixed length becomes a matrix.
+column.  A list column whose lists have one fixed length becomes a matrix; lists of various lengths are sent end to end
+by ``string_agg(substr(array_send(column), 21), '')``, which leaves out the 20 bytes before each list's elements (asked
+for as `EndToEnd`; no list may be empty).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +30,13 @@ _WIRE = {
 }
 
 
+class EndToEnd(NamedTuple):
+    """The lists of a column, joined to one."""
+
+    dtype: Any
+    """Of the elements."""
+
+
 def packed_columns(
     connection: Connection, query: LiteralString, parameters: Any, dtypes: Sequence[Any]
 ) -> tuple[NDArray[Any], ...]:
@@ -37,22 +46,30 @@ def packed_columns(
         connection: where to ask.
         query: a SELECT of one row of ``array_send(array_agg(...))`` values.
         parameters: its parameters.
-        dtypes: the dtype of each column.
+        dtypes: the dtype of each column, or `EndToEnd` of it.
     """
     with connection.cursor(binary=True) as cursor:
         row = cursor.execute(query, parameters).fetchone()
     assert row is not None
-    return tuple(decode_array(value, np.dtype(dtype)) for value, dtype in zip(row, dtypes, strict=True))
+    return tuple(
+        _elements(value or b"", np.dtype(dtype.dtype), 0)
+        if isinstance(dtype, EndToEnd)
+        else decode_array(value, np.dtype(dtype))
+        for value, dtype in zip(row, dtypes, strict=True)
+    )
 
 
 def decode_array(value: bytes | None, dtype: np.dtype[Any]) -> NDArray[Any]:
     """An array of Postgres' binary format without NULLs, of one or two dimensions; None is the empty array."""
-    wire = _WIRE[dtype]
     dimensions = 0 if value is None else int.from_bytes(value[:4], "big")
     if value is None or dimensions == 0:
         return np.empty(0, np.int64 if dtype.kind == "M" else dtype)
     shape = np.frombuffer(value, ">i4", 2 * dimensions, 12)[::2]
-    elements = np.frombuffer(value, np.dtype([("length", ">i4"), ("value", wire)]), offset=12 + 8 * dimensions)
+    return _elements(value, dtype, 12 + 8 * dimensions).reshape(shape)
+
+
+def _elements(value: bytes, dtype: np.dtype[Any], offset: int) -> NDArray[Any]:
+    elements = np.frombuffer(value, np.dtype([("length", ">i4"), ("value", _WIRE[dtype])]), offset=offset)["value"]
     if dtype.kind == "M":
-        return elements["value"].astype(np.int64).reshape(shape) // 1000 + _POSTGRES_EPOCH_MS
-    return elements["value"].astype(dtype).reshape(shape)
+        return elements.astype(np.int64) // 1000 + _POSTGRES_EPOCH_MS
+    return elements.astype(dtype)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from projections.stores.packed import decode_array, packed_columns
+from projections.stores.packed import EndToEnd, decode_array, packed_columns
 from projections.stores.postgres import connect, encode_array
 
 
@@ -47,3 +47,18 @@ def test_rows_and_lists_come_back_as_columns_and_matrices(module_database_url: s
     assert matrix.tolist() == [[1, 1], [2, 4], [3, 9]]
     assert times.tolist() == [1000, 2000, 3000]
     assert [len(column) for column in nothing] == [0, 0, 0]
+
+
+def test_lists_of_various_lengths_come_back_end_to_end(module_database_url: str) -> None:
+    """Lists joined in SQL are one column, with their lengths beside it; no rows are nothing."""
+    query = """
+        SELECT array_send(array_agg(cardinality(list))), string_agg(substr(array_send(list), 21), '')
+        FROM (SELECT array_agg(m::smallint) AS list
+              FROM generate_series(1, %(most)s::int) AS n, generate_series(1, n) AS m GROUP BY n ORDER BY n) AS lists
+    """
+    with connect(module_database_url) as connection:
+        lengths, joined = packed_columns(connection, query, {"most": 3}, (np.int32, EndToEnd(np.int16)))
+        nothing = packed_columns(connection, query, {"most": 0}, (np.int32, EndToEnd(np.int16)))
+    assert lengths.tolist() == [1, 2, 3]
+    assert joined.tolist() == [1, 1, 2, 1, 2, 3]
+    assert [len(column) for column in nothing] == [0, 0]
