@@ -25,6 +25,8 @@ class Item:
     """Place in an array from 0; 0 for a single object."""
     line: int | None = None
     """Line of NDJSON, from 1."""
+    pointer: str = ""
+    """JSON Pointer to the item within the body."""
 
     def rejected(self, invalid: Invalid) -> RejectedItem:
         """The outcome of an item that was refused."""
@@ -59,7 +61,7 @@ def split(body: bytes, *, lines: bool, limits: Limits) -> list[Item]:
         ]
     elif body.lstrip(_BLANK)[:1] == b"[":
         try:
-            items = [Item(bytes(raw), index=index) for index, raw in enumerate(_array(body))]
+            items = [Item(bytes(raw), index=index, pointer=f"/{index}") for index, raw in enumerate(_array(body))]
         except (msgspec.DecodeError, RecursionError):
             raise not_json() from None
     else:

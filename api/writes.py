@@ -57,15 +57,14 @@ async def check_items(dependencies: Dependencies, headers: dict[bytes, bytes], b
 def _nothing_good(items: Sequence[Item], rejected: Sequence[RejectedItem], most: int) -> ProblemError:
     if not items:
         return problem(422, "The body holds no item. Send at least one.")
-    array = len(items) > 1 or not items[0].value.lstrip().startswith(b"{")
     errors = tuple(
         InputError(
             detail=entry.detail,
-            pointer=(f"/{entry.index}" if array and entry.index is not None else "") + entry.pointer,
+            pointer=item.pointer + entry.pointer,
             line=entry.line,
             reason_code=entry.reason_code,
         )
-        for entry in rejected[:most]
+        for item, entry in zip(items[:most], rejected, strict=False)
     )
     syntax = all(entry.reason_code in {"not-json", "not-utf8", "too-deep"} for entry in rejected)
     return problem(

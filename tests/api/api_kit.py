@@ -90,6 +90,23 @@ class Fold:
     def __call__(self, *, lists: bool = True) -> None:
         asyncio.run(self._fold(lists))
 
+    @contextlib.contextmanager
+    def meanwhile(self) -> Iterator[None]:
+        """Folds again and again in a thread while the block runs."""
+        ended = threading.Event()
+
+        def work() -> None:
+            while not ended.is_set():
+                self()
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
     def close(self) -> None:
         """Ends the connections."""
         self._recorder.reset()
