@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import doctest
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models import decay
 from models.decay import DAY_MS, HOUR_MS, LANDMARK_MS, decayed_at, log_add, log_decay, log_weight
 
 NOW_MS = 1_790_000_000_000
@@ -46,3 +49,9 @@ def test_a_century_apart_stays_finite() -> None:
     old, new = (log_weight(np.array([1.0]), np.array([at]), HOUR_MS) for at in (631_152_000_000, 3_786_912_000_000))
     assert np.isfinite(log_add(old, new))[0]
     assert decayed_at(log_add(old, new), 3_786_912_000_000, HOUR_MS)[0] == pytest.approx(1.0, rel=1e-8)
+
+
+def test_the_example_in_the_documentation_runs() -> None:
+    """The doctest of `decayed_at` gives what it shows."""
+    result = doctest.testmod(decay)
+    assert (result.attempted > 0, result.failed) == (True, 0)
