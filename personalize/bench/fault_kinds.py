@@ -22,6 +22,8 @@ from personalize.errors import StackError
 
 SESSION_TIMEOUT_SECONDS: Final = 10.0
 _POLL_RECORDS: Final = "500"
+_PROGRESS_SECONDS: Final = 30.0
+TRANSACTIONS: Final = "SELECT count(*) FROM applied_range"
 TERMINATE: Final = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()
 """
@@ -46,6 +48,18 @@ class Chaos:
     def sleep(self, low: float, high: float) -> None:
         """Lets the system run for a while."""
         time.sleep(self.dice.uniform(low, high))
+
+    def await_progress(self) -> None:
+        """Waits until a transaction is committed, so that the next fault does not hit workers that still start."""
+        before, deadline = self.transactions(), time.monotonic() + _PROGRESS_SECONDS
+        while self.transactions() == before and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    def transactions(self) -> int:
+        """How many were committed so far."""
+        with psycopg.connect(self.own.endpoints.database_url, autocommit=True) as database:
+            row = database.execute(TRANSACTIONS).fetchone()
+            return int(row[0]) if row else 0
 
     def start_worker(self, name: str | None = None, instance: str | None = None) -> Supervised:
         """Starts a supervised worker with a stable id (its name unless given)."""
@@ -80,9 +94,11 @@ class Chaos:
 
 
 def kill(chaos: Chaos) -> None:
-    """kill -9 of a random worker every 0.1 to 1 s, 30 times."""
+    """kill -9 of a random worker every 0.1 to 1 s, 30 times; after three kills something must be committed first."""
     chaos.start_worker()
-    for _ in range(chaos.times(30)):
+    for number in range(chaos.times(30)):
+        if number % 3 == 0:
+            chaos.await_progress()
         chaos.sleep(0.1, 1.0)
         chaos.any_worker().child.send(signal.SIGKILL)
 
@@ -91,7 +107,8 @@ def zombie(chaos: Chaos) -> None:
     """A worker stopped for longer than its session, while another takes over, then woken; twice."""
     chaos.start_worker()
     for _ in range(chaos.times(2)):
-        chaos.sleep(3.0, 5.0)
+        chaos.await_progress()
+        chaos.sleep(1.0, 2.0)
         stopped = chaos.any_worker().child
         stopped.send(signal.SIGSTOP)
         time.sleep(SESSION_TIMEOUT_SECONDS + chaos.dice.uniform(3.0, 6.0))
@@ -137,7 +154,7 @@ def postgres(chaos: Chaos) -> None:
 
 def broker(chaos: Chaos) -> None:
     """kill -9 of the broker, away for up to 30 s; a worker starts meanwhile."""
-    chaos.sleep(1.0, 2.0)
+    chaos.await_progress()
     chaos.own.stack.kill_server("kafka")
     chaos.sleep(1.0, 2.0)
     chaos.start_worker()
@@ -160,10 +177,11 @@ def redis_flush(chaos: Chaos) -> None:
 
 
 def some_kills(chaos: Chaos) -> None:
-    """kill -9 of a worker every 1 to 3 s, eight times, while the input itself is hostile."""
+    """kill -9 of a worker at work, eight times, while the input itself is hostile."""
     chaos.start_worker()
     for _ in range(chaos.times(8)):
-        chaos.sleep(1.0, 3.0)
+        chaos.await_progress()
+        chaos.sleep(0.2, 2.0)
         chaos.any_worker().child.send(signal.SIGKILL)
 
 
