@@ -210,8 +210,11 @@ class Publisher:
             )
             try:
                 await producer.start()
+            except asyncio.CancelledError:
+                await self._stop(producer)
+                raise
             except (KafkaError, OSError, ValueError) as error:
-                await producer.stop()
+                await self._stop(producer)
                 if not warned:
                     _log.warning("kafka_away", error=type(error).__name__)
                     warned = True

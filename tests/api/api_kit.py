@@ -188,8 +188,8 @@ class Network:
 
     def _relay(self) -> None:
         while not self._ended:
-            sockets = [self._listener, *(end for pair in self._pairs for end in pair)]
-            ready = select.select(sockets, [], [], 0.02)[0]
+            ends = [end for pair in self._pairs for end in pair] if self._mode == "works" else []
+            ready = select.select([self._listener, *ends], [], [], 0.02)[0]
             if self._mode == "cut":
                 for pair in self._pairs:
                     _close(pair)
@@ -200,15 +200,18 @@ class Network:
                 if self._mode == "works" and not all(_pass(a, b) for a, b in (pair, pair[::-1]) if a in ready):
                     _close(pair)
                     self._pairs.remove(pair)
-            if self._mode == "swallow":
-                time.sleep(0.02)
 
     def _accept(self) -> None:
         client, _ = self._listener.accept()
-        if self._mode == "cut":
+        try:
+            if self._mode == "cut":
+                raise ConnectionRefusedError
+            # What is swallowed never arrives anywhere: the target need not exist.
+            other = socket.create_connection(self._target) if self._mode == "works" else socket.socket()
+        except OSError:
             client.close()
             return
-        self._pairs.append((client, socket.create_connection(self._target)))
+        self._pairs.append((client, other))
 
 
 def _pass(source: socket.socket, target: socket.socket) -> bool:
