@@ -19,6 +19,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from schemas.partitioning import partition_of
+from schemas.topics import CATALOGUE, INTERACTIONS, LEARNER_COMMANDS
 
 ACKNOWLEDGED_SECONDS = 0.9
 """Kafka has this long to acknowledge one chunk."""
@@ -26,6 +27,7 @@ CHUNK_RECORDS = 250
 """Records handed to the producer before the event loop sees to others (about 10 ms of CPU)."""
 RECONNECT_SECONDS = 0.5
 LINGER_MS = 2
+PUBLISHED_TOPICS = (INTERACTIONS.name, LEARNER_COMMANDS.name, CATALOGUE.name)
 HEALTH_SECONDS = 0.7
 REST_SECONDS = 0.25
 """After a time-out publishing is refused at once for this long, so that a dead broker does not collect requests."""
@@ -220,7 +222,16 @@ class Publisher:
                     warned = True
                 await asyncio.sleep(RECONNECT_SECONDS)
             else:
+                await self._look_up(producer)
                 self._producer = producer
+
+    @staticmethod
+    async def _look_up(producer: Any) -> None:
+        """Learns where the topics' partitions are, so that the first request need not wait for it."""
+        with contextlib.suppress(KafkaError, TimeoutError, OSError):
+            async with asyncio.timeout(2):
+                for topic in PUBLISHED_TOPICS:
+                    await producer.partitions_for(topic)
 
 
 def _acknowledged(futures: Sequence[asyncio.Future[Any]]) -> list[Place]:

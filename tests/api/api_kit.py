@@ -62,10 +62,19 @@ def create_topics(bootstrap: str) -> None:
             missing = [NewTopic(name, PARTITIONS, 1) for name in FOLDED_TOPICS if name not in present]
             if missing:
                 await admin.create_topics(missing)
+            while not await _have_leaders(admin):
+                await asyncio.sleep(0.1)
         finally:
             await admin.close()
 
     asyncio.run(create())
+
+
+async def _have_leaders(admin: AIOKafkaAdminClient) -> bool:
+    topics = await admin.describe_topics(list(FOLDED_TOPICS))
+    return all(
+        topic["error_code"] == 0 and all(part["leader"] >= 0 for part in topic["partitions"]) for topic in topics
+    )
 
 
 def until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
