@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import accumulate, count
 from typing import Any, Final
 
 from aiokafka.partitioner import murmur2
@@ -49,6 +50,7 @@ class Shape:
     """How much of the stream is out of the ordinary; shares of all records."""
 
     events: int = 40_000
+    """Records that fill the 25 days before now, half of them as a backlog; later ones happen now."""
     duplicates: float = 0.02
     poison: float = 0.003
     late: float = 0.05
@@ -84,18 +86,18 @@ def duration_seconds(item: int) -> float | None:
 
 
 def stream(seed: int, now_ms: int, shape: Shape) -> Iterator[Sent]:
-    """The records in the order in which they are published.
+    """The records in the order in which they are published, without end.
 
     Args:
         seed: of everything random.
         now_ms: about the moment of publication; event times end there.
-        shape: how many, and how many of what kind.
+        shape: how many fill the days before now, and how many are of what kind.
     """
     dice = random.Random(seed)
-    weights = [1 / (1 + rank) for rank in range(LEARNERS)]
-    learners = dice.choices(range(LEARNERS), weights, k=shape.events)
+    weights = list(accumulate(1 / (1 + rank) for rank in range(LEARNERS)))
     sent: list[Sent] = []
-    for number, learner in enumerate(learners):
+    for number in count():
+        (learner,) = dice.choices(range(LEARNERS), cum_weights=weights)
         lot = dice.random()
         if lot < shape.poison:
             record = _poison(dice, learner)
@@ -178,7 +180,7 @@ def _interaction(dice: random.Random, seed: int, number: int, learner: int, *, n
 
 
 def _event_time(dice: random.Random, number: int, now_ms: int, shape: Shape) -> int:
-    at_ms = now_ms - int((1 - number / shape.events) * _SPAN_DAYS * DAY_MS) - dice.randint(0, 90_000)
+    at_ms = now_ms - int(max(1 - number / shape.events, 0.0) * _SPAN_DAYS * DAY_MS) - dice.randint(0, 90_000)
     lot = dice.random()
     if lot < shape.late:
         at_ms -= dice.randint(0, 30 * DAY_MS)

@@ -21,7 +21,9 @@ _TICK_SECONDS: Final = 0.05
 _RETRY_SECONDS: Final = 0.5
 
 
-async def publish(bootstrap: str, records: Iterable[Sent], per_second: float | None = None) -> int:
+async def publish(
+    bootstrap: str, records: Iterable[Sent], per_second: float | None = None, stop: threading.Event | None = None
+) -> int:
     """Publishes the records in order; returns how many.
 
     A window that fails is sent again, so records may repeat: the topic, not this stream, is the truth.
@@ -30,12 +32,13 @@ async def publish(bootstrap: str, records: Iterable[Sent], per_second: float | N
         bootstrap: Kafka's address.
         records: what to send.
         per_second: a pace, or None for as fast as it goes.
+        stop: ends it after the window under way.
     """
     window = _BACKLOG_WINDOW if per_second is None else max(1, round(per_second * _TICK_SECONDS))
     iterator, sent, begun = iter(records), 0, time.monotonic()
     producer = await _connected(bootstrap)
     try:
-        while part := list(islice(iterator, window)):
+        while not (stop and stop.is_set()) and (part := list(islice(iterator, window))):
             while True:
                 try:
                     await _send(producer, part)
@@ -97,10 +100,11 @@ def _batches(producer: AIOKafkaProducer, records: list[Sent]) -> Iterator[Any]:
 
 
 class LiveTraffic:
-    """Publishes in a thread of its own, at a pace, while faults happen."""
+    """Publishes in a thread of its own, at a pace, while faults happen, until `finish`."""
 
     def __init__(self, bootstrap: str, records: Iterable[Sent], per_second: float) -> None:
         self._failure: BaseException | None = None
+        self._stop = threading.Event()
         self._thread = threading.Thread(
             target=self._run, args=(bootstrap, records, per_second), name="live-traffic", daemon=True
         )
@@ -108,12 +112,13 @@ class LiveTraffic:
 
     def _run(self, bootstrap: str, records: Iterable[Sent], per_second: float) -> None:
         try:
-            asyncio.run(publish(bootstrap, records, per_second))
+            asyncio.run(publish(bootstrap, records, per_second, self._stop))
         except BaseException as failure:  # noqa: BLE001  handed to the one who waits
             self._failure = failure
 
     def finish(self, timeout_seconds: float) -> None:
-        """Waits until everything is published; raises what went wrong, TimeoutError when it takes too long."""
+        """Stops, waits until all that was begun is published; raises what went wrong, or TimeoutError."""
+        self._stop.set()
         self._thread.join(timeout_seconds)
         if self._failure is not None:
             raise self._failure

@@ -60,9 +60,8 @@ class Verdict:
                 self.findings.append(f"{kind} {count}: {what}")
 
 
-def judge(database: Database, truth: Truth) -> Verdict:
-    """Compares everything; the worker must be quiet."""
-    verdict = Verdict()
+def judge(verdict: Verdict, database: Database, truth: Truth) -> None:
+    """Compares everything and notes what differs; the worker must be quiet."""
     _judge_books(verdict, database, truth)
     expected = expected_tables(truth)
     held, repeated = held_tables(database)
@@ -70,7 +69,6 @@ def judge(database: Database, truth: Truth) -> Verdict:
         verdict.note("doubled", repeated[name], f"{name} repeats keys")
         compare(verdict, name, rows, held[name])
     _judge_commands(verdict, database, truth)
-    return verdict
 
 
 def compare(verdict: Verdict, name: str, expected: Rows, held: Rows) -> None:

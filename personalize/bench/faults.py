@@ -24,6 +24,7 @@ from rich.console import Console
 from personalize.bench.fault_events import read
 from personalize.bench.fault_input import ITEMS, PARTITIONS, catalogue, stream, zones
 from personalize.bench.fault_kinds import ALL, FAULTS, Chaos, Fault
+from personalize.bench.fault_lists import judge_lists, lists_behind
 from personalize.bench.fault_publisher import LiveTraffic, publish
 from personalize.bench.fault_verdict import Verdict, judge
 from personalize.bench.processes import WORKER, log_tail, wait_until
@@ -35,8 +36,11 @@ from schemas.topics import CATALOGUE, INTERACTIONS, LEARNER_COMMANDS
 
 SHORT_SCALE: Final = 0.25
 _BACKLOG_SHARE: Final = 0.5
+_LIVE_PER_SECOND: Final = 1_000.0
 _PAUSE_SECONDS: Final = 0.1
 _QUIET_SECONDS: Final = 180.0
+_LISTS_SECONDS: Final = 60.0
+_MIRROR_SECONDS: Final = 2.0
 _START_SECONDS: Final = 60.0
 _FOLDED: Final = (INTERACTIONS.name, LEARNER_COMMANDS.name)
 
@@ -166,7 +170,8 @@ def run_one(
         if not outcome.hung:
             truth = asyncio.run(read(own.endpoints.kafka))
             with own.connect() as database:
-                outcome.verdict = judge(database, truth)
+                judge(outcome.verdict, database, truth)
+                judge_lists(outcome.verdict, database, own.endpoints)
     return outcome
 
 
@@ -179,10 +184,9 @@ def _during(chaos: Chaos, fault: Fault, seed: int, outcome: Outcome) -> None:
     _begin(chaos)
     backlog = list(islice(records, round(shape.events * _BACKLOG_SHARE)))
     asyncio.run(publish(own.endpoints.kafka, backlog))
-    per_second = (shape.events - len(backlog)) / (20 * max(chaos.scale, SHORT_SCALE))
     before = _count(own, APPLIED)
     _pace(own, _PAUSE_SECONDS)
-    live = LiveTraffic(own.endpoints.kafka, records, per_second)
+    live = LiveTraffic(own.endpoints.kafka, records, _LIVE_PER_SECOND)
     begun = time.monotonic()
     fault.act(chaos)
     outcome.fault_seconds = time.monotonic() - begun
@@ -192,9 +196,20 @@ def _during(chaos: Chaos, fault: Fault, seed: int, outcome: Outcome) -> None:
     live.finish(_QUIET_SECONDS)
     _until_through(own)
     outcome.catch_up_seconds = time.monotonic() - calm
+    # Before everybody is touched again: what a crash left behind in Redis would stay there.
+    _until(lambda: _lists_are_fresh(own), _LISTS_SECONDS, "the lists did not follow the last events")
+    time.sleep(_MIRROR_SECONDS)
+    with own.connect() as database:
+        judge_lists(outcome.verdict, database, own.endpoints)
     for batch in zones(seed, int(time.time() * 1000)):
         asyncio.run(publish(own.endpoints.kafka, batch))
         _until_through(own)
+    _until(lambda: _lists_are_fresh(own), _LISTS_SECONDS, "the lists did not follow the last events")
+
+
+def _lists_are_fresh(own: Servers) -> bool:
+    with own.connect() as database:
+        return lists_behind(database) == 0
 
 
 def _until_through(own: Servers) -> None:

@@ -52,12 +52,13 @@ WHERE n.nspname = 'public' AND c.relkind = 'r' AND c.relname !~ '^(interaction_l
 Records = Iterator[tuple[bytes, bytes]]
 
 
-def bench(data: Path | None = None, *, events: int = EVENTS) -> Report:
+def bench(data: Path | None = None, *, events: int = EVENTS, new_ones: int = NEW_ONES) -> Report:
     """Runs the bench on its own servers.
 
     Args:
         data: folder with the measuring data sets; without OULAD there, the bundled module serves.
         events: how many are folded for the slope; of fewer than 2 million, the second half is measured.
+        new_ones: how many new learners, and then new items, appear.
     """
     machine = describe_machine()
     table = oulad.read(data_folder(data))
@@ -66,8 +67,8 @@ def bench(data: Path | None = None, *, events: int = EVENTS) -> Report:
         with running(own, "worker", WORKER) as worker:
             meter = _Meter(own, worker)
             figures = _slope(meter, rows_for_ever(table), events)
-            figures |= _each(meter, "learner", new_learners())
-            figures |= _each(meter, "item", new_items())
+            figures |= _each(meter, "learner", new_learners(), new_ones)
+            figures |= _each(meter, "item", new_items(), new_ones)
     return Report.of("memory", figures, machine)
 
 
@@ -134,15 +135,15 @@ def _slope(meter: _Meter, records: Records, events: int) -> dict[str, Any]:
     }
 
 
-def _each(meter: _Meter, name: str, records: Records) -> dict[str, Any]:
+def _each(meter: _Meter, name: str, records: Records, count: int) -> dict[str, Any]:
     """Growth for each of the new ones that the records bring."""
     time.sleep(_QUIET_SECONDS)  # lists of the learners of before are still being written
     rss, tables = meter.rss(), meter.table_bytes()
-    meter.fold(list(islice(records, NEW_ONES)), lambda _position: None)
+    meter.fold(list(islice(records, count)), lambda _position: None)
     time.sleep(_QUIET_SECONDS)
     return {
-        f"bytes_per_{name}": (meter.rss() - rss) / NEW_ONES,
-        f"table_bytes_per_{name}": (meter.table_bytes() - tables) / NEW_ONES,
+        f"bytes_per_{name}": (meter.rss() - rss) / count,
+        f"table_bytes_per_{name}": (meter.table_bytes() - tables) / count,
     }
 
 

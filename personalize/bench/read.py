@@ -11,6 +11,7 @@ import asyncio
 import random
 import signal
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -36,6 +37,7 @@ READ_RATE: Final = 500.0
 _CONNECTIONS: Final = "16"
 _FOLD_SECONDS: Final = 180.0
 _LIMIT: Final = 10
+_SETTLE_SECONDS: Final = 5.0
 _REDIS_KEY: Final = "bench:read"
 
 LISTED: Final = "SELECT count(DISTINCT learner_key) FROM recommendations"
@@ -44,12 +46,21 @@ SELECT coalesce(sum(next_offset), 0)::bigint FROM stream_offset WHERE projection
 """
 
 
-def bench(data: Path | None = None, *, seconds: float = 15.0, seed: int = 0) -> Report:
+def bench(
+    data: Path | None = None,
+    *,
+    seconds: float = 15.0,
+    ingest_rate: float = INGEST_RATE,
+    read_rate: float = READ_RATE,
+    seed: int = 0,
+) -> Report:
     """Runs the bench on its own servers.
 
     Args:
         data: folder with the measuring data sets; without OULAD there, the bundled module serves.
         seconds: of each measurement.
+        ingest_rate: events a second that are published and folded while reading at a fixed rate.
+        read_rate: requests a second of that.
         seed: of the order in which learners are asked for.
 
     Raises:
@@ -68,7 +79,8 @@ def bench(data: Path | None = None, *, seconds: float = 15.0, seed: int = 0) -> 
             _fold(own, worker, events, len(learners))
             figures = _alone(own, server, port, paths, seconds)
             figures |= _references(own, int(figures["mean_response_bytes"]), seconds)
-            figures |= _while_ingesting(own, worker, server, port, paths, seconds)
+            pace = Pace(ingest_rate, read_rate, 2 * seconds)
+            figures |= _while_ingesting(own, pace, {"worker": worker.pid, "api": server.pid}, port, paths)
     figures["ratio_to_static_asgi"] = figures["requests_per_second"] / figures["static_asgi_requests_per_second"]
     figures["ratio_to_redis_get"] = figures["requests_per_second"] / figures["redis_get_requests_per_second"]
     return Report.of("read", {"load_generator": NAME, **figures}, machine)
@@ -123,17 +135,24 @@ def _references(own: Servers, size: int, seconds: float) -> dict[str, Any]:
     }
 
 
-def _while_ingesting(
-    own: Servers, worker: Child, server: Child, port: int, paths: list[str], seconds: float
-) -> dict[str, Any]:
-    """500 requests a second on time, while 5,000 events a second are published and folded."""
-    arguments = ["--bootstrap", own.endpoints.kafka, "--rate", str(INGEST_RATE)]
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What goes on while reading at a fixed rate."""
+
+    events_per_second: float
+    requests_per_second: float
+    seconds: float
+
+
+def _while_ingesting(own: Servers, pace: Pace, busy: dict[str, int], port: int, paths: list[str]) -> dict[str, Any]:
+    """Requests on time, while events are published and folded."""
+    arguments = ["--bootstrap", own.endpoints.kafka, "--rate", str(pace.events_per_second)]
     traffic = start(own, "traffic", module("traffic", *arguments))
     try:
-        time.sleep(5.0)
-        usage = ProcessorTime({"worker": worker.pid, "api": server.pid, "traffic": traffic.pid, **own.pids()})
-        load_arguments = ["--port", str(port), "--connections", "32", "--rate", str(READ_RATE)]
-        found = _good(load(own, "load-paced", paths, 2 * seconds, load_arguments))
+        time.sleep(_SETTLE_SECONDS)
+        usage = ProcessorTime({**busy, "traffic": traffic.pid, **own.pids()})
+        load_arguments = ["--port", str(port), "--connections", "32", "--rate", str(pace.requests_per_second)]
+        found = _good(load(own, "load-paced", paths, pace.seconds, load_arguments))
         cpu = usage.figures("cpu_while_ingesting")
     finally:
         traffic.send(signal.SIGTERM)
