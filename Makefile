@@ -92,6 +92,10 @@ integration: $(INSTALLED) ## the tests that need real servers
 faults: $(INSTALLED) ## kill, stop and restart real processes; compare with a reference fold (slow)
 	@$(PYTEST) -m faults tests
 
+.PHONY: faults-short
+faults-short: $(INSTALLED) ## one fault run and one planted bug, as CI does
+	@$(PYTEST) -m faults tests -k "short_run_is_exact and duplicates or planted_bug and commit_before_write"
+
 .PHONY: data
 data: $(INSTALLED) ## the tests that need the measuring data sets (PERSONALIZE_DATA)
 	@$(PYTEST) -m "data and not faults" tests
@@ -101,6 +105,10 @@ data: $(INSTALLED) ## the tests that need the measuring data sets (PERSONALIZE_D
 .PHONY: config-docs
 config-docs: $(INSTALLED) ## write .env.example and docs/configuration.md from the settings
 	@$(BIN)/python -m personalize.settings_reference
+
+.PHONY: schemas
+schemas: $(INSTALLED) ## write the JSON Schema files of all messages
+	@$(BIN)/python -m schemas.jsonschema
 
 .PHONY: bench
 bench: $(INSTALLED) ## how to measure: lists the benches

@@ -1,12 +1,13 @@
 """`personalize bench NAME`: how fast, how large, how right?  One table of benches, one module each.
 
-A bench is a function `bench(...)` that returns a report; its parameters become options.  A module with a `main(argv)`
-of its own reads its own options.
+A bench is a function `bench(...)` that returns a report; its parameters become options.  A module with a `main` of its
+own is called by that: with the words as they are if it takes `argv`, else with its parameters as options.
 """
 
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -21,6 +22,7 @@ BENCHES: Final[dict[str, str]] = {
     "read": "Requests a second of one API process, beside a static answer and a raw Redis GET.",
     "memory": "Growth of the worker by event, bytes a learner and an item.",
     "faults": "Kill, stop and restart processes and servers; compare with a reference fold.",
+    "quality": "How good the recommendations are: each event ranked before it is counted.",
     "learner": "How well the learner model predicts the next answer.",
 }
 _JSON = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Also write the report to this file.")]
@@ -57,13 +59,13 @@ def _root() -> None:
 def _command(name: str) -> Any:
     module = import_module(f"personalize.bench.{name}")
     made = typer.Typer(add_completion=False)
-    if hasattr(module, "main"):
-        made.command(
-            context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
-            help=BENCHES[name],
-        )(_passes_on(module.main))
-    else:
+    if not hasattr(module, "main"):
         made.command(help=BENCHES[name])(_with_report_file(module.bench))
+    elif "argv" in inspect.signature(module.main).parameters:
+        untouched = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+        made.command(context_settings=untouched, help=BENCHES[name])(_passes_on(module.main))
+    else:
+        made.command(help=BENCHES[name])(_command_of(module.main, _options(module.main)))
     return typer.main.get_command(made)
 
 
@@ -74,23 +76,40 @@ def _passes_on(main: Callable[[list[str]], int]) -> Callable[[typer.Context], No
     return run
 
 
+def _options(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The parameters of a function as keyword-only options, each with its line of the docstring's Args."""
+    texts = dict(re.findall(r"^ {8}(\w+): (.+)$", function.__doc__ or "", re.MULTILINE))
+    return [
+        each.replace(
+            kind=inspect.Parameter.KEYWORD_ONLY,
+            annotation=Annotated[each.annotation, typer.Option(help=texts.get(each.name))],
+        )
+        for each in inspect.signature(function, eval_str=True).parameters.values()
+    ]
+
+
+def _command_of(function: Callable[..., Any], parameters: list[inspect.Parameter]) -> Callable[..., None]:
+    """A function that typer reads as a command with these options."""
+
+    def run(**options: Any) -> None:
+        try:
+            function(**options)
+        except ValueError as error:  # a data folder or an option that the bench cannot use
+            raise typer.BadParameter(str(error)) from error
+
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    return run
+
+
 def _with_report_file(bench: Callable[..., Any]) -> Callable[..., None]:
     """A command with the bench's parameters as options, and one for the report."""
-    signature = inspect.signature(bench, eval_str=True)
-    parameters = [
-        parameter.replace(
-            kind=inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[parameter.annotation, typer.Option()]
-        )
-        for parameter in signature.parameters.values()
-    ]
-    report_file = inspect.Parameter("report_file", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_JSON)
 
-    def run(report_file: Path | None = None, **options: Any) -> None:
+    def measure(report_file: Path | None = None, **options: Any) -> None:
         report = bench(**options)
         report.show()
         if report_file is not None:
             report.write(report_file)
 
-    run.__signature__ = inspect.Signature([*parameters, report_file])  # type: ignore[attr-defined]  # typer reads it
-    run.__annotations__ = {each.name: each.annotation for each in (*parameters, report_file)}
-    return run
+    extra = inspect.Parameter("report_file", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_JSON)
+    return _command_of(measure, [*_options(bench), extra])

@@ -10,6 +10,7 @@ import pytest
 from command_line import INHERITED, ROOT, CommandLine
 
 from personalize.cli import COMMANDS
+from personalize.commands.bench import BENCHES
 
 
 @pytest.fixture
@@ -39,6 +40,14 @@ def test_every_command_explains_itself(shell, name):
     assert done.returncode == 0, done.stderr
     assert "Usage" in done.stdout
     assert hasattr(importlib.import_module(f"personalize.commands.{COMMANDS[name].module}"), "app")
+
+
+@pytest.mark.parametrize("name", list(BENCHES))
+def test_every_bench_explains_itself(shell, name):
+    """Each bench of the table exists, and its help names the file its report goes to."""
+    done = shell.run("bench", name, "--help")
+    assert done.returncode == 0, done.stderr
+    assert "--json" in done.stdout
 
 
 def test_a_misspelt_command_is_a_usage_error_with_a_suggestion(shell):
