@@ -34,8 +34,8 @@ class ApiSettings:
     """Partitions of the learner-keyed topics."""
     pool_size: int = 4
     limits: Limits = field(default_factory=Limits)
-    hosts: frozenset[str] = frozenset({"127.0.0.1", "localhost", "[::1]"})
-    """Names that the Host header may have; empty: any."""
+    hosts: frozenset[str] = frozenset({"127.0.0.1"})
+    """Names with a dot that the Host header may have; names without one are always good."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

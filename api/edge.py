@@ -30,7 +30,7 @@ HotRoute = Callable[[Scope, dict[bytes, bytes]], Awaitable[Answer]]
 HOT_PREFIX = b"/api/recommendations/"
 HOT_PATTERN = "/api/recommendations/{user_id}"
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:+/=-]{1,128}\Z")
-_HOST = re.compile(rb"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::\d{1,5})?\Z")
+_HOST = re.compile(rb"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?\Z")
 
 _log = structlog.get_logger("api")
 
@@ -52,8 +52,8 @@ class Edge:
         hot: answers ``GET /api/recommendations/:userId``.
         metrics: where requests are counted.
         limits: what requests are held to.
-        hosts: names that the Host header may have, lower case; a page that rebinds its own name to this address has
-            another one.  Empty: any.
+        hosts: names with a dot that the Host header may have, lower case.  A page that points its own name at this
+            address (DNS rebinding) has another one; names without a dot are no public names and always good.
     """
 
     def __init__(
@@ -118,13 +118,11 @@ class Edge:
             await response.answer(problem_answer(problem(500), response.request_id.decode()))
 
     def _check_host(self, host: bytes | None) -> None:
-        if not self._hosts:
-            return
         match = _HOST.match(host or b"")
-        if match is None or match[1].lower() not in self._hosts:
+        if match is None or (b"." in match[1] and match[1].lower() not in self._hosts):
             raise problem(
                 400,
-                "The Host header names no host that this API is served under (setting ALLOWED_HOSTS).",
+                "The Host header names no host that this API is served under. Ask for 127.0.0.1 or localhost.",
                 kind="unknown-host",
                 title="Unknown host",
             )

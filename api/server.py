@@ -11,6 +11,7 @@ import json
 import logging
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 
@@ -165,7 +166,8 @@ def serve(
     listener = bind(host, port)
     url = f"http://{host}:{listener.getsockname()[1]}"
     try:
-        _Server(_config(settings), lambda: _announce(url, started)).run(sockets=[listener])
+        hosts = settings.hosts | {host.lower()}
+        _Server(_config(replace(settings, hosts=hosts)), lambda: _announce(url, started)).run(sockets=[listener])
     finally:
         listener.close()
 
