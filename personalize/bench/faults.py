@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import random
 import shutil
 import time
@@ -112,7 +113,8 @@ def bench(
     for name in names:
         if name not in ALL:
             raise ProblemError(f"There is no fault {name!r}.", f"name one of {', '.join(ALL)}.")
-    machine, console = describe_machine(), Console(stderr=True)
+    machine, console = describe_machine(), Console(stderr=True, soft_wrap=True)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it complains about every server that is killed here
     outcomes = []
     for name in names:
         for seed in seeds:
