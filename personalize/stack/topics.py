@@ -14,6 +14,8 @@ from typing import Any, Final, Protocol
 from personalize.errors import StackError
 
 _VISIBLE_SECONDS: Final = 20.0
+_PATIENCE_SECONDS: Final = 60.0
+_PAUSE_SECONDS: Final = 0.5
 _TOPIC_RESOURCE: Final = 2
 _REPLICAS: Final = 3  # as many as there are brokers, up to this
 _ALREADY_EXISTS: Final = 36  # Kafka protocol guide, error codes
@@ -76,13 +78,18 @@ async def ensure_topics(bootstrap: str, topics: Sequence[Declared]) -> TopicRepo
     from aiokafka.errors import KafkaError
 
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    created: set[str] = set()
+    deadline = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
     try:
         await admin.start()
-        present = set(await admin.list_topics())
-        created = await _create(admin, [topic for topic in topics if topic.name not in present])
-        partitions = await _await_partitions(admin, [topic.name for topic in topics])
-        existing = [topic for topic in topics if topic.name not in created]
-        drift = _partition_drift(topics, partitions) + _setting_drift(existing, await _settings_of(admin, existing))
+        while True:
+            try:
+                return await _ensure(admin, topics, created)
+            except KafkaError as error:
+                # A broker under load, or one that is becoming the controller, answers a moment later.
+                if not error.retriable or asyncio.get_running_loop().time() > deadline:
+                    raise
+                await asyncio.sleep(_PAUSE_SECONDS)
     except KafkaError as error:
         raise StackError(
             f"Kafka at {bootstrap} cannot be used ({type(error).__name__}: {error}).",
@@ -90,24 +97,34 @@ async def ensure_topics(bootstrap: str, topics: Sequence[Declared]) -> TopicRepo
         ) from error
     finally:
         await admin.close()
+
+
+async def _ensure(admin: Any, topics: Sequence[Declared], created: set[str]) -> TopicReport:
+    """One attempt; `created` keeps what an earlier attempt made."""
+    present = set(await admin.list_topics())
+    await _create(admin, [topic for topic in topics if topic.name not in present], created)
+    partitions = await _await_partitions(admin, [topic.name for topic in topics])
+    existing = [topic for topic in topics if topic.name not in created]
+    drift = _partition_drift(topics, partitions) + _setting_drift(existing, await _settings_of(admin, existing))
     return TopicReport(tuple(sorted(created)), tuple(topic.name for topic in existing), tuple(drift))
 
 
-async def _create(admin: Any, topics: Sequence[Declared]) -> set[str]:
+async def _create(admin: Any, topics: Sequence[Declared], created: set[str]) -> None:
     from aiokafka.admin import NewTopic
+    from aiokafka.errors import for_code
 
     if not topics:
-        return set()
+        return
     replicas = min(_REPLICAS, len((await admin.describe_cluster())["brokers"]))
     wanted = [NewTopic(topic.name, topic.partitions, replicas, topic_configs=topic.config()) for topic in topics]
     answer = await admin.create_topics(wanted)
-    created = set()
     for name, code, message, *_ in answer.topic_errors:
         if code == 0:
             created.add(name)
         elif code != _ALREADY_EXISTS:  # another process was faster
+            if for_code(code).retriable:
+                raise for_code(code)(name)
             raise StackError(f"Kafka refuses topic {name}: error {code}, {message}.", "see schemas/topics.py")
-    return created
 
 
 async def _await_partitions(admin: Any, names: list[str]) -> dict[str, int]:
