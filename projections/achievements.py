@@ -26,7 +26,7 @@ from projections.stores.packed import decode_array
 from projections.stores.postgres import Connection
 from schemas import topics
 from schemas.achievement_rules import AchievementRule, shipped_rules
-from schemas.notifications import CONTENT_TYPE, UnlockedAchievement, achievement_unlocked, stable_id
+from schemas.notifications import CONTENT_TYPE, UnlockedAchievement, achievement_unlocked, stable_bytes, uuid_text
 
 SELECT_RULES = "SELECT achievement_id, slot, version FROM achievement_rule"
 ADD_RULES = """
@@ -62,15 +62,20 @@ ON CONFLICT (learner_key) DO UPDATE SET
 """
 UNLOCK = """
 WITH inserted AS (
-INSERT INTO achievement_unlock (learner_key, achievement_id, tier, unlock_id, unlocked_at, applied_seq)
-SELECT learner_key, achievement_id, tier, unlock_id, unlocked_at, %(applied_seq)s::bigint
-FROM unnest(%(learners)s::bigint[], %(achievements)s::text[], %(tiers)s::smallint[], %(unlock_ids)s::text[]::uuid[],
-            %(unlocked_at)s::timestamptz[]) AS new (learner_key, achievement_id, tier, unlock_id, unlocked_at)
-ON CONFLICT DO NOTHING
-RETURNING unlock_id, learner_key
+    INSERT INTO achievement_unlock (learner_key, achievement_id, tier, unlock_id, unlocked_at, applied_seq)
+    SELECT new.learner_key, rule.achievement_id, new.tier,
+           encode(substr(%(unlock_ids)s::bytea, (n::int - 1) * 16 + 1, 16), 'hex')::uuid, new.unlocked_at,
+           %(applied_seq)s::bigint
+    FROM unnest(%(learners)s::bigint[], %(slots)s::smallint[], %(tiers)s::smallint[], %(unlocked_at)s::timestamptz[])
+         WITH ORDINALITY AS new (learner_key, slot, tier, unlocked_at, n)
+    JOIN achievement_rule AS rule USING (slot)
+    ORDER BY n
+    ON CONFLICT DO NOTHING
+    RETURNING unlock_id, learner_key
 )
-SELECT inserted.unlock_id::text, learners.user_id FROM inserted JOIN learners USING (learner_key)
+SELECT uuid_send(inserted.unlock_id), learners.user_id FROM inserted JOIN learners USING (learner_key)
 """
+"""The ids come end to end, 16 bytes each: a list of UUIDs would cost more than the insert."""
 CLAIM = """
 INSERT INTO achievement_claim (learner_key, achievement_id, tier, claimed_at)
 SELECT learner_key, achievement_id, tier, now() FROM achievement_unlock
@@ -210,31 +215,28 @@ def _unlock(connection: Connection, unlocks: Unlocks, compiled: Sequence[Compile
     if not len(unlocks.learner):
         return
     rule_of = {rule.slot: rule.rule for rule in compiled}
-    found = [
-        (learner, rule_of[slot], tier, at_ms, stable_id("achievement", learner, rule_of[slot].id, tier))
-        for learner, slot, tier, at_ms in zip(*(column.tolist() for column in unlocks), strict=True)
-    ]
+    found = list(zip(*(column.tolist() for column in unlocks), strict=True))
+    ids = [stable_bytes("achievement", learner, rule_of[slot].id, tier) for learner, slot, tier, _ in found]
     # Rows sorted by key, as everywhere; the announcements below keep the order of the log.
-    learner_keys, unlocked, tiers, times, unlock_ids = zip(
-        *sorted(found, key=lambda one: (one[0], one[1].id, one[2])), strict=True
-    )
-    inserted = connection.execute(
-        UNLOCK,
-        {
-            "learners": np.array(learner_keys, np.int64),
-            "achievements": [rule.id for rule in unlocked],
-            "tiers": np.array(tiers, np.int16),
-            "unlock_ids": list(unlock_ids),
-            "unlocked_at": np.array(times, "datetime64[ms]"),
-            "applied_seq": effects.applied_seq,
-        },
-    ).fetchall()
+    order = np.lexsort((unlocks.tier, unlocks.slot, unlocks.learner))
+    with connection.cursor(binary=True) as cursor:
+        inserted = cursor.execute(
+            UNLOCK,
+            {
+                "learners": unlocks.learner[order],
+                "slots": (unlocks.slot[order] + 1).astype(np.int16),
+                "tiers": unlocks.tier[order].astype(np.int16),
+                "unlock_ids": b"".join([ids[place] for place in order.tolist()]),
+                "unlocked_at": unlocks.at_ms[order].astype("datetime64[ms]"),
+                "applied_seq": effects.applied_seq,
+            },
+        ).fetchall()
     if effects.replaying:
         return
-    user_of: dict[str, str] = dict(inserted)
+    user_of: dict[bytes, str] = dict(inserted)
     effects.outbox += [
-        _announcement(user_of[unlock_id], learner, rule, tier, at_ms, unlock_id)
-        for learner, rule, tier, at_ms, unlock_id in found
+        _announcement(user_of[unlock_id], learner, rule_of[slot], tier, at_ms, uuid_text(unlock_id))
+        for (learner, slot, tier, at_ms), unlock_id in zip(found, ids, strict=True)
         if unlock_id in user_of
     ]
 

@@ -8,10 +8,11 @@ that remembers ids sees each announcement once.
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Literal
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import msgspec
 from msgspec import Meta, Struct
@@ -115,7 +116,21 @@ Notification = AchievementUnlocked | MilestoneReached | RecommendationsUpdated
 
 def stable_id(*what: str | int | None) -> str:
     """Return the UUID (version 5) of what happened: equal parts give the equal id, in every process and every run."""
-    return str(uuid5(_NAMESPACE, msgspec.json.encode(what).decode()))
+    return uuid_text(stable_bytes(*what))
+
+
+def stable_bytes(*what: str | int | None) -> bytes:
+    """Return the 16 bytes of `stable_id`; `uuid.uuid5` gives the same, and takes five times as long."""
+    digest = bytearray(hashlib.sha1(_NAMESPACE.bytes + msgspec.json.encode(what), usedforsecurity=False).digest()[:16])
+    digest[6] = digest[6] & 0x0F | 0x50  # version 5
+    digest[8] = digest[8] & 0x3F | 0x80  # the variant of RFC 9562
+    return bytes(digest)
+
+
+def uuid_text(raw: bytes) -> str:
+    """Return 16 bytes as a UUID is written."""
+    digits = raw.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def achievement_unlocked(data: UnlockedAchievement, unlock_id: str | None = None) -> AchievementUnlocked:
