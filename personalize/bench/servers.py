@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -63,7 +63,8 @@ def servers(settings: Settings | None = None, *, topics: bool = True) -> Iterato
         settings: where the Kafka jars are kept; the ports and the home are this function's own.
         topics: False leaves Kafka without topics.
     """
-    settings = settings or Settings.load()
+    # Never the ports of a stack that may be running.
+    settings = replace(settings or Settings.load(), kafka_port=0, postgres_port=0, embedded_redis_port=0)
     with tempfile.TemporaryDirectory(prefix="personalize-bench-", ignore_cleanup_errors=True) as folder:
         home = Path(folder)
         home.chmod(0o711)  # Postgres may run as another user, who must be able to pass through
