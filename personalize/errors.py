@@ -26,5 +26,11 @@ class SettingsError(ProblemError, ValueError):
     exit_code = EXIT_USAGE
 
 
+class CannotStartError(ProblemError):
+    """A process lacks something that no restart will bring."""
+
+    exit_code = EXIT_USAGE
+
+
 class StackError(ProblemError):
     """A server of the local stack could not be found, started or reached."""

@@ -23,7 +23,7 @@ from personalize.commands.migrate import migrate
 from personalize.commands.output import console
 from personalize.commands.up import bring_up
 from personalize.connection import token_secret
-from personalize.errors import EXIT_USAGE, ProblemError, StackError
+from personalize.errors import CannotStartError, StackError
 from personalize.processes import Processes, Program
 from personalize.settings import Settings, process_environment
 from personalize.stack import Endpoints, ports, running
@@ -69,12 +69,10 @@ def _import_ahead() -> None:
 
 def _refuse_taken_port(settings: Settings) -> None:
     if not ports.is_free(settings.port):
-        problem = ProblemError(
+        raise CannotStartError(
             f"Port {settings.port} is in use, perhaps by another `personalize run`.",
             "stop what listens there, or choose another port: PORT=3010 make run",
         )
-        problem.exit_code = EXIT_USAGE
-        raise problem
 
 
 def _servers(settings: Settings) -> tuple[Endpoints, bool, float]:

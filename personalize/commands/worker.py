@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from personalize.connection import endpoints, token_secret
+from personalize.errors import CannotStartError
 from personalize.settings import Settings
-from personalize.stack import ports
+from personalize.stack import Endpoints, ports
+
+if TYPE_CHECKING:
+    from streams.settings import WorkerSettings
 
 app = typer.Typer(add_completion=False)
 
@@ -17,28 +23,34 @@ def command() -> None:
     settings = Settings.load()
     servers = endpoints(settings)
     from personalize.logs import configure
-    from streams.settings import WorkerSettings
+    from streams.startup_checks import StartupError
     from streams.worker import main
 
     configure(settings.log_level)
-
     metrics_port = settings.metrics_port or ports.choose(0, None, set(), "METRICS_PORT")
     print(f"metrics on http://{ports.LOOPBACK}:{metrics_port}/metrics", flush=True)
-    main(
-        WorkerSettings(
-            kafka_bootstrap=servers.kafka,
-            database_url=servers.database_url,
-            redis_host=servers.redis_host,
-            redis_port=servers.redis_port,
-            redis_password=servers.redis_password or "",
-            instance_id=settings.worker_instance_id or "worker-0",
-            max_poll_records=settings.max_poll_records,
-            dead_letter_max_share=settings.dead_letter_max_share,
-            dead_letter_min_count=settings.dead_letter_min_count,
-            dedupe_days=settings.dedupe_days,
-            list_tick_ms=settings.list_tick_ms,
-            metrics_port=metrics_port,
-            log_level=settings.log_level,
-            log_key=token_secret(settings).encode(),
-        )
+    try:
+        main(_worker_settings(settings, servers, metrics_port))
+    except StartupError as error:
+        raise CannotStartError(str(error), "personalize doctor") from error
+
+
+def _worker_settings(settings: Settings, servers: Endpoints, metrics_port: int) -> WorkerSettings:
+    from streams.settings import WorkerSettings
+
+    return WorkerSettings(
+        kafka_bootstrap=servers.kafka,
+        database_url=servers.database_url,
+        redis_host=servers.redis_host,
+        redis_port=servers.redis_port,
+        redis_password=servers.redis_password or "",
+        instance_id=settings.worker_instance_id or "worker-0",
+        max_poll_records=settings.max_poll_records,
+        dead_letter_max_share=settings.dead_letter_max_share,
+        dead_letter_min_count=settings.dead_letter_min_count,
+        dedupe_days=settings.dedupe_days,
+        list_tick_ms=settings.list_tick_ms,
+        metrics_port=metrics_port,
+        log_level=settings.log_level,
+        log_key=token_secret(settings).encode(),
     )

@@ -63,6 +63,7 @@ def up(settings: Settings, home: Path, report: Report | None = None, fetched: ja
         if _lives(state) and state.ready:
             return Up(endpoints_of(home, state), already_running=True, seconds=time.monotonic() - begun)
         if _lives(state):  # an `up` was interrupted while it waited
+            _refuse_a_strangers(home, state)
             assert state.supervisor is not None
             state.supervisor.end(signal.SIGTERM, _STOP_SECONDS)
         jars.ensure(cache_folder(settings, home), settings.maven_repository, fetched)
@@ -129,13 +130,18 @@ def down(home: Path) -> bool:
         state = StateFile(home).read()
         stopped = False
         if state.supervisor is not None and state.supervisor.process() is not None:
-            if state.supervisor.marker != MODULE:
-                raise StackError(
-                    f"The servers of {home} belong to the process {state.supervisor.pid}.",
-                    "end that program; its servers end with it.",
-                )
+            _refuse_a_strangers(home, state)
             stopped = state.supervisor.end(signal.SIGTERM, _STOP_SECONDS)
         return bool(end_left_overs(home)) or stopped
+
+
+def _refuse_a_strangers(home: Path, state: StackState) -> None:
+    """Raises StackError if the servers are another program's children, such as a test session's."""
+    if state.supervisor is not None and state.supervisor.marker != MODULE:
+        raise StackError(
+            f"The servers of {home} belong to the process {state.supervisor.pid}.",
+            "end that program; its servers end with it.",
+        )
 
 
 def _lives(state: StackState) -> bool:

@@ -79,6 +79,33 @@ def test_external_servers_that_are_away_are_no_crash(tmp_path):
     assert "hidden-word" not in done.stderr + done.stdout
 
 
+def test_a_worker_that_lacks_a_library_does_not_ask_for_a_restart(tmp_path):
+    """A worker without Faust's compiled streams ends with code 2, which no supervisor answers with a restart."""
+    shell = CommandLine(
+        tmp_path / "home",
+        DATABASE_URL="postgresql://user:word@127.0.0.1:1/db",
+        KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1",
+        TOKEN_SECRET="a-secret-of-sixteen",
+        NO_CYTHON="1",
+    )
+    done = shell.run("worker")
+    assert done.returncode == 2, done.stderr
+    assert "NO_CYTHON" in done.stderr
+
+
+def test_external_workers_must_share_a_secret(tmp_path):
+    """With external servers a worker without TOKEN_SECRET ends with code 2 and says how to make one."""
+    shell = CommandLine(
+        tmp_path / "home",
+        DATABASE_URL="postgresql://user:word@127.0.0.1:1/db",
+        KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1",
+    )
+    for name in ("worker", "api"):
+        done = shell.run(name)
+        assert done.returncode == 2, done.stderr
+        assert "TOKEN_SECRET" in done.stderr
+
+
 def test_errors_are_json_when_json_is_asked_for(shell):
     """With --json an error is one document with the error and the fix."""
     found = shell.json("migrate")
