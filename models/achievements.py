@@ -85,13 +85,16 @@ def update(state: Achievements, groups: Groups, batch: Interactions, rules: Sequ
     for rule in rules:
         if rule.rule.when not in matching:
             matching[rule.rule.when] = _matching(rule.rule.when, together, batch)
+        held = state.tiers[:, rule.slot]
+        if not len(matching[rule.rule.when]) and not rule.requires:
+            unlocked_row[rule.slot] = np.where(held > 0, BEFORE, NEVER)
+            continue
         step = _step(rule, matching[rule.rule.when], groups, batch, state)
         after.progress[:, rule.slot] = step.value
         if step.changed.any():
             after.evidence[rule.slot] = step.evidence
             changed[rule.slot] = step.changed
         rows = _unlocking_rows(step.reached, [unlocked_row[slot] for slot in rule.requires])
-        held = state.tiers[:, rule.slot]
         unlocked_row[rule.slot] = np.where(held > 0, BEFORE, rows[:, 0])
         owner, tier = np.nonzero((rows != NEVER) & (np.arange(rows.shape[1]) >= held[:, None]))
         # A tier that was reached before without being unlocked (its threshold was lowered) comes with the next event.
