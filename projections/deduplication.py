@@ -10,7 +10,7 @@ The table holds 64 bits an event.  Of 10^8 events in the window, the chance that
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -78,13 +78,17 @@ def unseen(connection: Connection, keys: Int64, record_ms: Int64, back: int = 1)
     return fresh
 
 
-def prepare_weeks(connection: Connection, newest_week: int, back: int = 1) -> None:
-    """Makes the partitions of this week and the next, drops those that left the window (autocommit connection)."""
+def prepare_weeks(connection: Connection, weeks: Collection[int], back: int = 1) -> None:
+    """Makes the partitions of these weeks, drops those that left the window (autocommit connection).
+
+    There is no default partition: a look-up would have to search it for every week that has none of its own.
+    """
     existing = {row[0] for row in connection.execute(EXISTING_WEEKS).fetchall()}
-    for week in {newest_week, newest_week + 1} - existing:
+    for week in sorted(set(weeks) - existing):
         connection.execute(
             f"CREATE TABLE IF NOT EXISTS event_seen_w{int(week)} PARTITION OF event_seen FOR VALUES IN ({int(week)})"
         )
-    for week in existing:
-        if week < newest_week - back:
+    newest = max(existing.union(weeks))
+    for week in existing - set(weeks):
+        if week < newest - back:
             connection.execute(f"DROP TABLE IF EXISTS event_seen_w{int(week)}")

@@ -113,7 +113,7 @@ class Recorder:
         self._connection: Connection | None = None
         self._content_until = 0.0
         self._months: set[tuple[int, int]] = set()
-        self._week = 0
+        self._weeks: set[int] = set()
 
     # -- connection ------------------------------------------------------------------------------------------------
 
@@ -250,8 +250,9 @@ class Recorder:
             batch = self._with_current_consent(connection, batch, learners, orders).take(fresh)
             interaction_log.append(connection, batch, effects.applied_seq)
             self._put_texts(connection, drafted, batch, fresh)
-            for projection in self._projections:
-                projection.apply(connection, batch, effects)
+            with connection.pipeline():  # a write need not be waited for before the next read model is computed
+                for projection in self._projections:
+                    projection.apply(connection, batch, effects)
             self._put_refused(connection, slices, effects)
             applied_ranges.put(
                 connection,
@@ -300,16 +301,16 @@ class Recorder:
     def _prepare_partitions(self, connection: Connection, drafted: Draft) -> None:
         """Makes the table partitions that the poll needs, outside its transaction, one process at a time."""
         months = interaction_log.months_in(drafted.at_ms) - self._months
-        week = int(deduplication.weeks_of(drafted.record_ms).max(initial=0))
-        if not months and week <= self._week:
+        weeks = set(deduplication.weeks_of(drafted.record_ms).tolist()) - self._weeks
+        if not months and not weeks:
             return
         connection.execute(LOCK_ALONE, {"lock": PARTITIONING_LOCK})
         try:
             for year, month in sorted(months):
                 interaction_log.prepare_month(connection, year, month)
-            if week > self._week:
-                deduplication.prepare_weeks(connection, week, self._weeks_back)
-                self._week = week
+            if weeks:
+                deduplication.prepare_weeks(connection, weeks, self._weeks_back)
+            self._weeks |= weeks
             self._months |= months
         finally:
             connection.execute(UNLOCK, {"lock": PARTITIONING_LOCK})

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from projections.poll import DeadLetter, Slice, TopicPartition
 from projections.projection import OutboxRecord
@@ -98,6 +98,13 @@ class _Building:
         )
         self.misrouted.append((record.offset, healed))
 
+    def minted_id(self, record: Any) -> str:
+        """The id of an event without one: where it stands in the log, or stood before it was sent to its partition."""
+        for name, value in record.headers:
+            if name == EVENT_ID_HEADER:
+                return str(value.decode(errors="replace"))
+        return f"{self.partition.topic}/{self.partition.part}/{record.offset}"
+
     def foreign_learners(self, user_ids: set[str]) -> set[str]:
         """Those whose key belongs to another partition."""
         distinct = list(user_ids)
@@ -115,33 +122,35 @@ def producer_of(headers: Sequence[tuple[str, bytes]]) -> str:
 
 
 def _interactions(build: _Building, records: _Records) -> None:
-    decoded: list[tuple[Any, Interaction]] = []
-    for record in records:
-        message = decode_interaction(record.value)
-        if isinstance(message, Invalid):
-            build.refuse(record, message)
-        else:
-            decoded.append((record, message))
-    foreign = build.foreign_learners({interaction.user_id for _, interaction in decoded})
-    place = f"{build.partition.topic}/{build.partition.part}/"
-    for record, interaction in decoded:
-        event_id = interaction.event_id
-        if event_id is None:
-            event_id = _minted_id(record) or f"{place}{record.offset}"
-        if record.key is None or interaction.user_id in foreign:
-            build.misroute(record, interaction.user_id, event_id)
-            continue
-        build.offsets.append(record.offset)
-        build.record_ms.append(record.timestamp)
-        build.messages.append(interaction)
-        build.event_ids.append(event_id)
+    decoded = [decode_interaction(record.value) for record in records]
+    foreign = build.foreign_learners({message.user_id for message in decoded if isinstance(message, Interaction)})
+    keys = [record.key for record in records]
+    if foreign or None in keys or Invalid in set(map(type, decoded)):
+        for record, message in zip(records, decoded, strict=True):
+            _one_interaction(build, record, message, foreign)
+        return
+    # Nothing is wrong, as nearly always: a column at a time costs a third of a record at a time.
+    build.offsets = [record.offset for record in records]
+    build.record_ms = [record.timestamp for record in records]
+    build.messages = decoded
+    given: list[str | None] = [message.event_id for message in build.messages]
+    if None in given:
+        given = [event_id or build.minted_id(record) for event_id, record in zip(given, records, strict=True)]
+    build.event_ids = cast("list[str]", given)
 
 
-def _minted_id(record: Any) -> str | None:
-    for name, value in record.headers:
-        if name == EVENT_ID_HEADER:
-            return str(value.decode(errors="replace"))
-    return None
+def _one_interaction(build: _Building, record: Any, message: Interaction | Invalid, foreign: set[str]) -> None:
+    if isinstance(message, Invalid):
+        build.refuse(record, message)
+        return
+    event_id = message.event_id or build.minted_id(record)
+    if record.key is None or message.user_id in foreign:
+        build.misroute(record, message.user_id, event_id)
+        return
+    build.offsets.append(record.offset)
+    build.record_ms.append(record.timestamp)
+    build.messages.append(message)
+    build.event_ids.append(event_id)
 
 
 def _commands(build: _Building, records: _Records) -> None:

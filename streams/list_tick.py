@@ -24,7 +24,7 @@ from streams.settings import WorkerSettings
 logger = logging.getLogger(__name__)
 
 LEARNERS_A_TICK = 512
-TIME_SHARE = 0.2
+TIME_SHARE = 0.1
 """Share of the wall time that ticks may take when more learners wait than one tick holds."""
 
 

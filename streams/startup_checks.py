@@ -65,6 +65,9 @@ def check_private_names() -> None:
         gone = [name for name in names if not hasattr(owner, name)]
         if gone:
             raise StartupError(f"{owner.__module__}.{owner.__name__} lacks {', '.join(gone)}: wrong faust-streaming?")
+    records: Any = importlib.import_module("aiokafka.consumer.fetcher")
+    if "self._consumer_record(" not in inspect.getsource(records.PartitionRecords):
+        raise StartupError("aiokafka does not build its records where expected: wrong aiokafka?")
     source = inspect.getsource(fetcher.AIOKafkaConsumer)
     for name in ("_fetch_max_wait_ms", "_partition_assignment_strategy", "_isolation_level"):
         if f"self.{name}" not in source:

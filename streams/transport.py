@@ -20,6 +20,7 @@ from typing import Any, Protocol
 
 import faust
 from aiokafka import ConsumerRecord
+from aiokafka.consumer import fetcher
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
@@ -84,6 +85,11 @@ class NoReadOffsets(dict[TP, int | None]):
         return None
 
 
+def _as_parsed(_partition_records: Any, _tp: Any, record: Any) -> Any:
+    """aiokafka's parsed record itself: ``offset, timestamp, key, value, headers`` and ``timestamp_type``."""
+    return record
+
+
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """The thread that owns aiokafka's consumer; it builds the polls."""
 
@@ -99,6 +105,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         # Round robin deals all topics as one row, so that partition k of each lands anywhere.
         consumer._partition_assignment_strategy = [RangePartitionAssignor]
         consumer._isolation_level = "read_committed"
+        # Wrapping each record in a dataclass of eleven fields costs 2 to 4 µs; the parsed record has what we read.
+        fetcher.PartitionRecords._consumer_record = _as_parsed
         return consumer
 
     # Both run on the consumer's own thread and neither awaits between touching aiokafka's position and ours, so that

@@ -20,7 +20,7 @@ USERS = {part: [f"g{n}" for n in range(400) if partition_of(f"g{n}".encode(), 8)
 TYPES = ("VIEW", "COMPLETE", "LIKE", "DISLIKE", "RATE", "SHARE", "SKIP")
 # Whose values depend on how a transaction was cut, not on what was folded.
 PER_TRANSACTION = {"applied_seq", "updated_at", "created_at", "committed_at", "ordinal", "outbox_id"}
-LEFT_OUT = {"applied_range", "outbox", "alembic_version", "event_seen_default", "interaction_log_default"}
+LEFT_OUT = {"applied_range", "outbox", "alembic_version"}
 
 
 class Record:

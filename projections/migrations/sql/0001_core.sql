@@ -126,7 +126,6 @@ CREATE TABLE event_seen (
     dedupe_key  bigint  NOT NULL,
     PRIMARY KEY (dedupe_key, record_week)
 ) PARTITION BY LIST (record_week);
-CREATE TABLE event_seen_default PARTITION OF event_seen DEFAULT;
 
 -- Records that could not be used, with their original bytes; also sent to the topic dead-letters.
 CREATE TABLE dead_letter (
