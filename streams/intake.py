@@ -132,8 +132,9 @@ def _interactions(build: _Building, records: _Records) -> None:
     # Nothing is wrong, as nearly always: a column at a time costs a third of a record at a time.
     build.offsets = [record.offset for record in records]
     build.record_ms = [record.timestamp for record in records]
-    build.messages = decoded
-    given: list[str | None] = [message.event_id for message in build.messages]
+    messages = cast("list[Interaction]", decoded)
+    build.messages = messages
+    given = [message.event_id for message in messages]
     if None in given:
         given = [event_id or build.minted_id(record) for event_id, record in zip(given, records, strict=True)]
     build.event_ids = cast("list[str]", given)
