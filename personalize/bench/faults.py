@@ -118,7 +118,10 @@ def bench(
     outcomes = []
     for name in names:
         for seed in seeds:
-            outcome = run_one(name, seed, short=short, command=command, logs=logs)
+            try:
+                outcome = run_one(name, seed, short=short, command=command, logs=logs)
+            except ProblemError as problem:  # a server did not come up again: the other runs still say something
+                outcome = Outcome(name, seed, Verdict(findings=[str(problem)]), hung=True)
             outcomes.append(outcome)
             console.print(outcome.line(), highlight=False)
             for finding in outcome.verdict.findings:
