@@ -15,7 +15,7 @@ app = typer.Typer(add_completion=False)
 def command() -> None:
     """Run the read API in the foreground."""
     settings = Settings.load()
-    servers = endpoints(settings)
+    servers, secret = endpoints(settings), token_secret(settings)
     from api.dependencies import ApiSettings
     from api.server import NotLoopbackError, serve
     from personalize.logs import configure
@@ -26,7 +26,7 @@ def command() -> None:
     api_settings = ApiSettings(
         database_url=servers.database_url,
         kafka_bootstrap_servers=servers.kafka,
-        token_secret=token_secret(settings),
+        token_secret=secret,
         redis=RedisAddress(host=servers.redis_host, port=servers.redis_port, password=servers.redis_password),
         migration_head=head(),
     )

@@ -21,7 +21,7 @@ app = typer.Typer(add_completion=False)
 def command() -> None:
     """Run the stream processor in the foreground."""
     settings = Settings.load()
-    servers = endpoints(settings)
+    servers, secret = endpoints(settings), token_secret(settings)
     from personalize.logs import configure
     from streams.startup_checks import StartupError
     from streams.worker import main
@@ -30,12 +30,12 @@ def command() -> None:
     metrics_port = settings.metrics_port or ports.choose(0, None, set(), "METRICS_PORT")
     print(f"metrics on http://{ports.LOOPBACK}:{metrics_port}/metrics", flush=True)
     try:
-        main(_worker_settings(settings, servers, metrics_port))
+        main(_worker_settings(settings, servers, secret, metrics_port))
     except StartupError as error:
         raise CannotStartError(str(error), "personalize doctor") from error
 
 
-def _worker_settings(settings: Settings, servers: Endpoints, metrics_port: int) -> WorkerSettings:
+def _worker_settings(settings: Settings, servers: Endpoints, secret: str, metrics_port: int) -> WorkerSettings:
     from streams.settings import WorkerSettings
 
     return WorkerSettings(
@@ -52,5 +52,5 @@ def _worker_settings(settings: Settings, servers: Endpoints, metrics_port: int) 
         list_tick_ms=settings.list_tick_ms,
         metrics_port=metrics_port,
         log_level=settings.log_level,
-        log_key=token_secret(settings).encode(),
+        log_key=secret.encode(),
     )

@@ -14,9 +14,7 @@ import pytest
 from command_line import ROOT
 
 from personalize.errors import StackError
-from personalize.settings import Settings
 from personalize.stack import jars
-from personalize.stack.places import cache_folder
 
 
 @contextmanager
@@ -81,11 +79,9 @@ def test_an_unreachable_mirror_is_an_error_with_the_fix(tmp_path, monkeypatch):
 
 # The download library leaves its connections to the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_jars_from_a_mirror_arrive_whole_and_only_once(tmp_path, monkeypatch):
+def test_jars_from_a_mirror_arrive_whole_and_only_once(tmp_path, monkeypatch, jar_cache):
     """Right bytes are kept under their names, progress reaches the total, and the second call asks nobody."""
-    source = jars.folder(cache_folder(Settings.load(), tmp_path))
-    if not source.is_dir():
-        pytest.skip("no jars on this machine yet: run `personalize up` once")
+    source = jars.folder(jar_cache)
     few = shortened(monkeypatch, 3)
     asked, steps = [], []
 

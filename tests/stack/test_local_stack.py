@@ -194,7 +194,7 @@ def test_a_fixed_port_in_use_is_an_error_with_the_fix(make_folder):
     assert shell.json("status")["running"] is False
 
 
-def test_down_leaves_the_servers_of_another_program_alone(make_folder):
+def test_down_leaves_the_servers_of_another_program_alone(make_folder, jar_cache):
     """`down` refuses to end servers that a test session or benchmark runs as its own children."""
     home = make_folder() / "home"
     stack = LocalStack(home, Settings.load())

@@ -19,7 +19,6 @@ from command_line import ROOT
 from personalize.settings import Settings
 from personalize.stack import embedded, jars, postgres
 from personalize.stack.local import LocalStack
-from personalize.stack.places import cache_folder
 
 pytestmark = [
     pytest.mark.servers,
@@ -106,7 +105,7 @@ def _python_for(user: int) -> str | None:
     return None
 
 
-def test_a_plain_user_can_do_it_all(tmp_path):
+def test_a_plain_user_can_do_it_all(jar_cache):
     """Up, status and down work for an unprivileged user, whose servers run as that user."""
     entry = pwd.getpwnam("nobody")
     python = _python_for(entry.pw_uid)
@@ -116,8 +115,7 @@ def test_a_plain_user_can_do_it_all(tmp_path):
     own.mkdir(mode=0o755)
     try:
         cache = own / "cache"
-        source = jars.folder(cache_folder(Settings.load(), tmp_path))
-        shutil.copytree(source, jars.folder(cache))
+        shutil.copytree(jars.folder(jar_cache), jars.folder(cache))
         os.chown(own, entry.pw_uid, entry.pw_gid)
         environment = {
             "PATH": "/usr/bin:/bin",
