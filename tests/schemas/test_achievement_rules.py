@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -106,3 +107,20 @@ def test_the_shipped_rules_cover_the_grammar() -> None:
     assert {rule.agg for rule in rules} == set(Aggregate)
     assert {rule.window for rule in rules} == set(Window)
     assert any(rule.requires for rule in rules)
+
+
+def test_the_guide_lists_the_shipped_rules() -> None:
+    """docs/achievements.md has a row with the tiers and the description of every shipped rule, and of no other."""
+    guide = (Path(__file__).parents[2] / "docs" / "achievements.md").read_text(encoding="utf-8")
+    rows = [line for line in guide.partition("## Shipped")[2].splitlines() if line.startswith("| `")]
+    assert len(rows) == len(shipped_rules())
+    for rule in shipped_rules():
+        tiers = ", ".join(str(threshold) for threshold in rule.thresholds)
+        assert any(row.startswith(f"| `{rule.id}` | {tiers} | {rule.description}") for row in rows), rule.id
+
+
+def test_the_guide_shows_a_valid_rule() -> None:
+    """The example of docs/achievements.md is a rule that would be taken."""
+    guide = (Path(__file__).parents[2] / "docs" / "achievements.md").read_text(encoding="utf-8")
+    example = json.loads(guide.partition("```json")[2].partition("```")[0])
+    assert read_rules(text(example))[0].id == example["id"]
