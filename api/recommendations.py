@@ -81,22 +81,35 @@ class Lists:
 
     async def _find(self, segment: bytes, asked: Asked, oldest_seq: int) -> Found:
         """The list to serve; one from Redis only if it reflects transaction ``oldest_seq``."""
-        learner_key = self._learners.get(segment)
         redis = self._dependencies.redis
-        if learner_key is not None and redis is not None:
-            stored = await redis.get(recommendations_key(learner_key, asked.kind))
-            if stored is not None and stored.version >= oldest_seq:
-                ready = _unpacked(stored.payload)
-                if ready is not None and ready.ends and ready.holds(asked.limit):
-                    return Found(ready, stored.version, "redis")
+        if redis is None:
+            return await self._from_postgres(segment, asked)
+        learner_key = self._learners.get(segment)
+        if learner_key is None:
+            known = await self._needed(segment)
+            if known is None:
+                return await self._popular_for(recommendations.NOBODY)
+            learner_key = known.learner_key
+        stored = await redis.get(recommendations_key(learner_key, asked.kind))
+        if stored is not None and stored.version >= oldest_seq:
+            ready = _unpacked(stored.payload)
+            if ready is not None and ready.ends and ready.holds(asked.limit):
+                return Found(ready, stored.version, "redis")
         return await self._from_postgres(segment, asked)
 
+    async def _needed(self, segment: bytes) -> recommendations.Needed | None:
+        """What the learner's lists have to reflect; remembers the learner's key, None for an unknown learner."""
+        found = await recommendations.needed(self._dependencies.pool, identifier(segment, "userId"))
+        if found is not None:
+            self._learners.put(segment, found.learner_key)
+        return found
+
     async def _from_postgres(self, segment: bytes, asked: Asked) -> Found:
-        user_id = identifier(segment, "userId")
-        stored = await recommendations.stored(self._dependencies.pool, user_id, asked.kind)
+        stored = await recommendations.stored(self._dependencies.pool, identifier(segment, "userId"), asked.kind)
         if stored is None:
-            known = await recommendations.needed(self._dependencies.pool, user_id)
+            known = await self._needed(segment)
             return await self._popular_for(known.learner_key if known else recommendations.NOBODY)
+        # By the id, not by the remembered key: the learner may have been erased and come back under another.
         self._learners.put(segment, stored.learner_key)
         redis = self._dependencies.redis
         if redis is not None:
@@ -131,9 +144,9 @@ class Lists:
         awaited = await dependencies.freshness.wait(headers, parameters, dependencies.partition(user_id))
         if awaited.stale:
             return await self._find(segment, asked, 0), awaited
-        needed = await recommendations.needed(dependencies.pool, user_id)
+        needed = await self._needed(segment)
         if needed is None:
-            return await self._find(segment, asked, 0), awaited
+            return await self._popular_for(recommendations.NOBODY), awaited
         found = await self._find(segment, asked, needed.applied_seq)
         if found.applied_seq >= needed.applied_seq:
             return found, awaited
