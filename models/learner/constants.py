@@ -20,7 +20,7 @@ ITEM_VARIANCE = 1.0
 SKILL_VARIANCE = 1.0
 LEARNER_DRIFT = 0.002
 """Variance that a learner's general ability gains with each attempt: people change."""
-LEARNER_SKILL_DRIFT = 0.01
+LEARNER_SKILL_DRIFT = 0.03
 """Variance that a learner's ability at a skill gains with each attempt at it: practice teaches."""
 LEARNER_DRIFT_PER_DAY = 0.001
 LEARNER_SKILL_DRIFT_PER_DAY = 0.005
@@ -33,6 +33,14 @@ FIRST_GRADIENT = 0.3
 RESIDUAL_RATE = 0.2
 RESIDUAL_SKILL_RATE = 0.3
 """Rates of the exponential means of (outcome - prediction) of a learner, and of a learner at a skill."""
+
+# When a skill counts as mastered.
+MASTERED_AT = 0.85
+LOST_BELOW = 0.75
+"""A skill counts as mastered from the first on, and as lost again only below the second: no flicker in between."""
+EVIDENCE_ATTEMPTS = 3
+"""Mastery is gained on this many successes in a row at the skill itself, for general ability alone is hearsay; it is
+lost when all but one of the last so many attempts failed."""
 
 HOUR_MS = 3_600_000.0
 DAY_MS = 86_400_000.0

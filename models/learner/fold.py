@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from models.learner.attempts import Attempts, attempts
 from models.learner.kernel import Batch, run
-from models.learner.learners import SHARED_VERSION, Learners
+from models.learner.layout import SHARED_VERSION
+from models.learner.learners import Learners
 from models.learner.shared import Shared
 
 Float64 = NDArray[np.float64]

@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from models.learner.mastery import MASTERED_AT, SkillMastery
+from models.learner.constants import MASTERED_AT
+from models.learner.mastery import SkillMastery
 
 
 class GapReason(StrEnum):

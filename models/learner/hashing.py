@@ -6,11 +6,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from models.learner.layout import OWNER, ROW_KEY
+
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 
-# Columns as in models.learner.learners: owner row, key, and the owner's next row.
-_OWNER, _KEY, _NEXT = 0, 1, 2
 
 _FIRST = np.uint64(0x9E3779B97F4A7C15)
 _SECOND = np.uint64(0xC2B2AE3D27D4EB4F)
@@ -34,7 +34,7 @@ def find_row(slot: Int64, table: Float64, owner: int, key: int) -> int:
     at = np.int64(mix(owner, key) & np.uint64(mask))
     while slot[at] != 0:
         row: int = slot[at]
-        if table[row, _OWNER] == owner and table[row, _KEY] == key:
+        if table[row, OWNER] == owner and table[row, ROW_KEY] == key:
             return row
         at = (at + 1) & mask
     return 0
@@ -48,12 +48,12 @@ def add_row(slot: Int64, table: Float64, row: int, owner: int, key: int) -> None
     while slot[at] != 0:
         at = (at + 1) & mask
     slot[at] = row
-    table[row, _OWNER] = owner
-    table[row, _KEY] = key
+    table[row, OWNER] = owner
+    table[row, ROW_KEY] = key
 
 
 @njit(cache=True)
 def insert_rows(slot: Int64, table: Float64, start: int, stop: int) -> None:
     """Enter rows that already hold their owner and key, start to stop (exclusive)."""
     for row in range(start, stop):
-        add_row(slot, table, row, np.int64(table[row, _OWNER]), np.int64(table[row, _KEY]))
+        add_row(slot, table, row, np.int64(table[row, OWNER]), np.int64(table[row, ROW_KEY]))

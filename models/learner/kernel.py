@@ -12,7 +12,7 @@ tried just before.  Weights learn by AdaGrad.  Symbols: u learner, k skill, i it
 
 from __future__ import annotations
 
-from math import exp, log1p, sqrt
+from math import exp, log1p, pi, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -20,14 +20,18 @@ from numba import njit
 from numpy.typing import NDArray
 
 from models.learner import constants as c
-from models.learner import learners as t
+from models.learner import layout as t
 from models.learner.hashing import add_row, find_row, mix
 from models.learner.learners import LearnerTables
 from models.learner.shared import SharedTables
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
+COMPILED_FROM = "2d29e80ceb2a6c9b"
+"""Digest of the sources that compile into this module.  Compiled code is cached by this file alone, so this line has to
+change with them; a test says what to."""
 ENTRIES = c.DENSE + 6 + 6 * c.MAX_SKILLS
 """Features of one attempt: dense ones, three patterns, item ones, and five a skill."""
 _GENERAL, _SKILL, _ITEM = 0, 1, 2
@@ -237,15 +241,18 @@ def learn_difficulty(shared: SharedTables, attempt: Attempt, outcome: Outcome) -
     """Move the difficulty of the item and its skills by their share of the variance."""
     residual, curve = outcome.y - outcome.e, outcome.h / outcome.total
     rating = shared.item_rating[attempt.item]
-    v = rating[1]
+    v, before, first = rating[1], rating[0], rating[1] == c.ITEM_VARIANCE
     rating[0] -= v / outcome.total * residual
     rating[1] = v - v * v * curve
+    item_moved = rating[0] - (0.0 if first else before)
     share = 1.0 / max(len(attempt.skills), 1)
     for j in range(len(attempt.skills)):
         rating = shared.skill_rating[attempt.skills[j]]
         v = rating[1]
         rating[0] -= share * v / outcome.total * residual
         rating[1] = v - share * share * v * v * curve
+        rating[2] += item_moved
+        rating[3] += 1.0 if first else 0.0
 
 
 @njit(cache=True)
@@ -315,3 +322,45 @@ def run(tables: LearnerTables, shared: SharedTables, batch: Batch, update: tuple
         if update[1]:
             learn_weights(shared, features, n, outcome.y - p)
             learn_difficulty(shared, attempt, outcome)
+
+
+@njit(cache=True)
+def typical_difficulty(skill_rating: Float64) -> float:
+    """Difficulty of a skill's average item: the skill's own plus the mean over its items that were attempted."""
+    difficulty: float = skill_rating[0]
+    if skill_rating[3] > 0.0:
+        difficulty += skill_rating[2] / skill_rating[3]
+    return difficulty
+
+
+@njit(cache=True)
+def recent_failures(own: Float64) -> int:
+    """Failures among the last ``EVIDENCE_ATTEMPTS`` attempts of a skill row."""
+    known = min(int(own[t.SKILL_WINS] + own[t.SKILL_FAILS]), c.EVIDENCE_ATTEMPTS)
+    bits, successes = int(own[t.SKILL_RECENT]), 0
+    for place in range(known):
+        successes += (bits >> place) & 1
+    return known - successes
+
+
+@njit(cache=True)
+def holds_mastery(mastery: float, attempts: float, failures: int, was: bool) -> bool:
+    """Whether a skill counts as mastered, given whether it did before."""
+    if was:
+        return bool(mastery >= c.LOST_BELOW and failures < c.EVIDENCE_ATTEMPTS - 1)
+    return bool(mastery >= c.MASTERED_AT and attempts >= c.EVIDENCE_ATTEMPTS and failures == 0)
+
+
+@njit(cache=True)
+def masteries(
+    tables: LearnerTables, skill_rating: Float64, pairs: tuple[Int64, Int64, Mask], found: Float64, mastered: Mask
+) -> None:
+    """Mastery of n pairs of learner row and skill, and whether it counts as mastered, as in the module ``mastery``."""
+    rows, skills, was = pairs
+    for n in range(len(rows)):
+        own = tables.skill[find_row(tables.skill_slot, tables.skill, rows[n], skills[n])]
+        whole = tables.learner[rows[n]]
+        difficulty = typical_difficulty(skill_rating[skills[n]]) if skills[n] < len(skill_rating) else 0.0
+        variance = whole[t.VARIANCE] + own[t.SKILL_VARIANCE]
+        found[n] = sigmoid((whole[t.ABILITY] + own[t.SKILL_ABILITY] - difficulty) / sqrt(1.0 + pi * variance / 8.0))
+        mastered[n] = holds_mastery(found[n], own[t.SKILL_WINS] + own[t.SKILL_FAILS], recent_failures(own), was[n])

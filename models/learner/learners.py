@@ -15,20 +15,25 @@ from numpy.typing import NDArray
 from models.learner import snapshot
 from models.learner.constants import LEARNER_SKILL_VARIANCE, LEARNER_VARIANCE
 from models.learner.hashing import insert_rows
+from models.learner.layout import (
+    ABILITY,
+    ITEM_HEAD,
+    ITEM_WIDTH,
+    KEY,
+    LAST_ITEM,
+    LAST_SKILL,
+    LEARNER_WIDTH,
+    NEXT,
+    OWNER,
+    ROW_KEY,
+    SKILL_HEAD,
+    SKILL_VARIANCE,
+    SKILL_WIDTH,
+    VARIANCE,
+)
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
-
-# Columns of the learner table.  Whole numbers below 2**53 are exact in float64, and one dtype keeps a row on two lines.
-KEY, ABILITY, VARIANCE, WINS, FAILS, RESIDUAL, RECENT, LAST_AT = range(8)
-LAST_ITEM, LAST_OUTCOME, LAST_SKILL, SHARED_VERSION, SKILL_HEAD, ITEM_HEAD = range(8, 14)
-LEARNER_WIDTH = 14
-# Columns of the skill and the item table: who owns the row, which key, and the owner's next row (0 ends the chain).
-OWNER, ROW_KEY, NEXT = range(3)
-SKILL_ABILITY, SKILL_VARIANCE, SKILL_WINS, SKILL_FAILS, SKILL_RESIDUAL, SKILL_RECENT, SKILL_LAST_AT = range(3, 10)
-SKILL_WIDTH = 10
-ITEM_WINS, ITEM_FAILS, ITEM_RECENT, ITEM_LAST_AT = range(3, 7)
-ITEM_WIDTH = 7
 
 _LEARNER_KEPT = slice(ABILITY, SKILL_HEAD)
 _KEY_LIMIT = 1 << 53

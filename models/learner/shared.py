@@ -31,7 +31,7 @@ class SharedTables(NamedTuple):
     item_rating: Float64
     """(items, 2): mean and variance of the difficulty, logits."""
     skill_rating: Float64
-    """(skills, 2): the same for the skill."""
+    """(skills, 4): the same for the skill, then the sum of its attempted items' difficulties, and their number."""
     weights: tuple[Float64, Float64, Float64]
     """General, skill and item weights, flat."""
     gradients: tuple[Float64, Float64, Float64]
@@ -46,8 +46,8 @@ class Shared:
         general = np.zeros(GENERAL)
         general[RATING_LOGIT] = 1.0
         self.tables = SharedTables(
-            _ratings(items, ITEM_VARIANCE),
-            _ratings(skills, SKILL_VARIANCE),
+            _ratings(items, 2, ITEM_VARIANCE),
+            _ratings(skills, 4, SKILL_VARIANCE),
             (general, np.zeros(skills * SKILL_WIDTH), np.zeros(items * ITEM_WIDTH)),
             (
                 np.full(GENERAL, FIRST_GRADIENT),
@@ -76,6 +76,12 @@ class Shared:
         for old_array, new_array in zip(_flat(old), _flat(grown), strict=True):
             new_array[: len(old_array)] = old_array
         self.tables = grown
+
+    def suppose(self, item: int, difficulty: float) -> None:
+        """Begin an item at its author's word: a prior mean in logits, for an item that nobody has attempted yet."""
+        self.reserve(item + 1, 0)
+        if self.tables.item_rating[item, 1] == ITEM_VARIANCE:
+            self.tables.item_rating[item, 0] = difficulty
 
     def published(self, version: int) -> Shared:
         """An independent copy under a version number, for readers."""
@@ -141,15 +147,15 @@ _NAMES = (
 )
 
 
-def _ratings(rows: int, variance: float) -> Float64:
-    table = np.zeros((rows, 2))
+def _ratings(rows: int, width: int, variance: float) -> Float64:
+    table = np.zeros((rows, width))
     table[:, 1] = variance
     return table
 
 
 def _touched(ratings: Float64, prior: float) -> int:
-    """Rows up to the last one that learnt anything: learning always shrinks the variance."""
-    moved = np.flatnonzero(ratings[:, 1] != prior)
+    """Rows up to the last one that says anything: supposing moves the mean, learning always shrinks the variance."""
+    moved = np.flatnonzero((ratings[:, 1] != prior) | (ratings[:, 0] != 0.0))
     return int(moved[-1]) + 1 if len(moved) else 0
 
 

@@ -152,6 +152,19 @@ def test_the_version_used_is_recorded():
     assert learners.tables.learner[learners.row(5), 11] == 41
 
 
+def test_an_authors_word_holds_until_someone_tries():
+    """A supposed difficulty moves the prediction of an untried item, survives a snapshot, and never a tried one."""
+    shared, learners = Shared(), Learners()
+    shared.suppose(3, 2.0)
+    update(shared, learners, 1, 1, [], success=True)
+    restored = Shared.from_bytes(shared.to_bytes())
+    assert restored.difficulty(3) == 2.0
+    assert predict(restored, learners, 1, 3, []) < 0.3 < predict(restored, learners, 1, 4, [])
+    learnt = shared.difficulty(1)
+    shared.suppose(1, 5.0)
+    assert shared.difficulty(1) == learnt
+
+
 def test_unknown_keys_stand_at_the_prior():
     """Nobody knows learner, item or skill: the chance is even and nothing is stored."""
     shared, learners = Shared(), Learners()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from models.learner.fold import update
 from models.learner.gaps import GapReason, knowledge_gaps
 from models.learner.learners import Learners
-from models.learner.mastery import SkillMastery, is_mastered, skill_mastery, skill_vector
+from models.learner.mastery import SkillMastery, is_mastered, masteries, shared_difficulty, skill_mastery, skill_vector
 from models.learner.shared import Shared
 
 
@@ -35,6 +36,28 @@ def test_mastery_follows_the_success_rate():
     assert good.last_at_ms == 1_700_000_000_019
 
 
+def test_mastery_is_measured_at_the_skills_average_item():
+    """A skill's difficulty is its own plus the mean of its items', however often each was attempted."""
+    shared, learners = Shared(), Learners()
+    for n in range(40):
+        update(shared, learners, n, 0, [1], success=True)
+        if n % 8 == 0:
+            update(shared, learners, n, 1, [1], success=False)
+    items = shared.tables.item_rating[:2, 0]
+    assert items[0] < 0 < items[1]
+    assert shared_difficulty(shared, 1) == pytest.approx(shared.tables.skill_rating[1, 0] + items.mean())
+    assert shared_difficulty(shared, 7) == 0.0
+
+
+def test_mastery_of_a_skill_with_one_easy_item_follows_its_success_rate():
+    """The item's ease is not held against the learner: 95 % successes of a whole class are a mastery near 95 %."""
+    shared, learners = Shared(), Learners()
+    for n in range(40):
+        for learner in range(20):
+            update(shared, learners, learner, 0, [1], success=(n * 20 + learner) % 20 != 0)
+    assert skill_mastery(shared, learners, 3, 1).mastery == pytest.approx(0.95, abs=0.04)
+
+
 def test_an_untried_skill_rests_on_general_ability():
     """Success elsewhere lifts the expectation for a new skill, with more uncertainty than for the practised one."""
     state = taught([True] * 15)
@@ -44,10 +67,42 @@ def test_an_untried_skill_rests_on_general_ability():
     assert [entry.skill for entry in skill_vector(*state, 1)] == [3]
 
 
-def test_mastered_has_hysteresis():
-    """Between the two bars a skill keeps its status."""
-    assert [is_mastered(0.8, was) for was in (False, True)] == [False, True]
-    assert [is_mastered(0.85, False), is_mastered(0.74, True)] == [True, False]
+def test_masteries_of_many_equal_each_alone():
+    """The batch read-out equals the single one, for known and unknown learners and skills."""
+    shared, learners = Shared(), Learners()
+    for n in range(60):
+        update(shared, learners, n % 3, n % 7, [n % 4], success=n % 5 > 1)
+    pairs = [(u, k) for u in (0, 1, 2, 77) for k in (0, 1, 2, 3, 50)]
+    columns = [np.array(column) for column in zip(*pairs, strict=True)]
+    alone = [skill_mastery(shared, learners, u, k) for u, k in pairs]
+    for before in (False, True):
+        found, mastered = masteries(shared, learners, *columns, np.full(len(pairs), before))
+        assert found.tolist() == pytest.approx([entry.mastery for entry in alone])
+        assert mastered.tolist() == [is_mastered(entry, before) for entry in alone]
+
+
+@pytest.mark.parametrize(
+    ("mastery", "attempts", "failures", "before", "after"),
+    [
+        (0.85, 3, 0, False, True),
+        (0.84, 9, 0, False, False),
+        (0.99, 2, 0, False, False),
+        (0.99, 9, 1, False, False),
+        (0.76, 9, 1, True, True),
+        (0.74, 9, 0, True, False),
+        (0.99, 9, 2, True, False),
+    ],
+)
+def test_mastered_has_hysteresis_and_rests_on_evidence(mastery, attempts, failures, before, after):
+    """It is gained by three successes in a row above one bar; lost below a lower bar or by two failures in three."""
+    assert is_mastered(SkillMastery(1, mastery, 0, 1, attempts, attempts, 0, failures), before) is after
+
+
+def test_recent_failures_are_those_of_the_last_three():
+    """Failures before the last three attempts don't count."""
+    assert skill_mastery(*taught([False, False, True, False, True]), 1, 3).recent_failures == 1
+    assert skill_mastery(*taught([False]), 1, 3).recent_failures == 1
+    assert skill_mastery(*taught([True]), 1, 9).recent_failures == 0
 
 
 def entry(skill, mastery, attempts=5):
