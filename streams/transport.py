@@ -13,6 +13,7 @@ import asyncio
 import logging
 import os
 import threading
+import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,10 @@ EXIT_CRASHED = 70
 STOP_DEADLINE_SECONDS = 5.0
 UNBOUNDED = 1 << 31
 METADATA_WAIT_SECONDS = 0.05
+READY_SECONDS = 0.001
+"""A fetch that answers sooner found its records in the buffer."""
+FRESH_WAIT_SECONDS = 0.005
+"""How long a poll of buffered records waits for the newer ones behind them."""
 FETCH_MAX_WAIT_MS = 100
 """Faust's 1500 ms would let a drained partition wait that long for the idle ones of the same broker."""
 
@@ -96,6 +101,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._fetched_to: dict[TP, int] = {}
+        self._wanted = asyncio.Event()
+        self._wanted.set()
         self.seeks: Counter[TP] = Counter()
 
     def _create_worker_consumer(self, transport: Any) -> Any:
@@ -115,6 +122,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     async def _seek_wait(self, consumer: Any, partitions: Mapping[TP, int]) -> None:
         self._fetched_to.update(partitions)
         self.seeks.update(partitions.keys())
+        self._wanted.set()
         await super()._seek_wait(consumer, partitions)
 
     async def _fetch_records(
@@ -124,19 +132,40 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         timeout: float | None = None,  # noqa: ASYNC109 - Faust's signature
         max_records: int | None = None,
     ) -> Mapping[TP, Poll]:
+        await self._until_wanted(timeout)
         poll: dict[TP, RawSlice] = {}
         room = max_records or UNBOUNDED
+        started = time.monotonic()
+        wait = timeout
         while room > 0:
-            # One call empties one partition's buffer; what else has arrived already makes the same transaction.
-            wait = 0.0 if poll else timeout
+            # One call empties what has arrived of one or a few partitions; the rest makes the same transaction.
             fetched = await super()._fetch_records(consumer, active_partitions, timeout=wait, max_records=room)
             if not fetched:
                 break
             for found, records in fetched.items():
                 room -= len(records)
                 self._append(poll, ensure_TP(found), records)
+            # aiokafka asks the broker for more of a partition only once its buffer is empty.  Records that lay there
+            # ready may be old, and newer ones are one round trip away: without them they would wait a whole turn.
+            ready = time.monotonic() - started < READY_SECONDS
+            wait = FRESH_WAIT_SECONDS if ready and wait == timeout else 0.0
+        if not poll:
+            self._wanted.set()
         # Faust wants a partition per item; any one of the poll passes its checks.
         return {next(iter(poll)): poll} if poll else {}
+
+    async def _until_wanted(self, timeout: float | None) -> None:  # noqa: ASYNC109
+        """Waits until the worker wants a poll, but not for ever: Faust may have dropped the last one."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self._wanted.wait()
+        except TimeoutError:
+            return
+        self._wanted.clear()
+
+    def want(self) -> None:
+        """Asks for the next poll; from any thread."""
+        self.thread_loop.call_soon_threadsafe(self._wanted.set)
 
     def _append(self, poll: dict[TP, RawSlice], tp: TP, records: Sequence[ConsumerRecord]) -> None:
         if not records or tp not in self._fetched_to:
@@ -191,6 +220,10 @@ class Consumer(driver.Consumer):
             tp,
             generation_id=self.app.consumer_generation_id,
         )
+
+    def want(self) -> None:
+        """Asks for the next poll: what arrives until then makes one poll, not several that queue up."""
+        self._thread.want()
 
     def is_stale(self, tp: TP, seek_number: int) -> bool:
         """True when the partition was sought after the slice of ``seek_number`` was fetched."""

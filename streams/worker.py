@@ -41,6 +41,8 @@ TOPICS = (INTERACTIONS, LEARNER_COMMANDS, CATALOGUE)
 """What the worker folds.  Equal partition counts, checked at every claim."""
 LOG_MISROUTED_EVERY_SECONDS = 60.0
 SWITCH_INTERVAL_SECONDS = 0.0005
+BACKLOG_RECORDS = 2_000
+"""A poll of so many is a backlog: the next one is fetched and decoded while this one is recorded."""
 
 
 class Evicted(Exception):  # noqa: N818 - it says what happened to us
@@ -74,6 +76,10 @@ class Worker:
             if self._recording is not None:
                 await self._recording
             self._recording = asyncio.ensure_future(self._record(slices, drafted))
+            if sum(piece.delivered for piece in slices) < BACKLOG_RECORDS:
+                # We are up to date: what arrives during this transaction shall make one poll, read after it.
+                await self._recording
+            self._app.consumer.want()
         except Exception as fault:  # noqa: BLE001 - whatever it is, a half-dead worker would be worse
             self._app._crash(fault)
 
