@@ -11,8 +11,8 @@ is not settled: s = 1 (50 %), 2 (67 %) and 4 (80 %) are all run.  Mastery is tru
 
 The teacher sees outcomes only, through the learner model.  The author's way takes modules in the author's order at the
 author's level; the adaptive way takes the plan's first module at the level nearest to the target success rate.  Both
-stay with a module until the model holds it mastered, both return to the weakest module if the model was wrong, and a
-learner's luck (the n-th attempt's random number) is the same in all arms.
+stay with a module until the model holds it mastered; when it holds all mastered but the truth is otherwise, both review
+what was not practised for longest.  A learner's luck (the n-th attempt's random number) is the same in all arms.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def attempts_to_mastery(
         world_: path and class; it is not changed.
         way: of teaching.
         success_power: s of the learning curve.
-        finished: told how many learners reached mastery at each step.
+        finished: told how many learners are through at each step, at last those who did not get there.
     """
     lesson = _Lesson(world_, way)
     needed = np.full(len(world_.ability), ATTEMPTS_MAX)
@@ -116,6 +116,7 @@ def attempts_to_mastery(
         gain = world_.rate[active] * p**success_power * (1 - p) / scale * 0.5**missing
         lesson.ability[active, module] += gain
         lesson.ability[active] += 0.1 * gain[:, None] * world_.requires.T[module]
+    finished(int((needed == ATTEMPTS_MAX).sum()))
     return needed
 
 
@@ -131,6 +132,8 @@ class _Lesson:
         for item, level in enumerate(np.tile(LEVELS, MODULES)):
             self._shared.suppose(item, float(level))
         self._mastered = np.zeros((people, MODULES), bool)
+        self._practised = np.zeros((people, MODULES), np.int64)
+        self._turn = 0
         self._module = np.full(people, -1)
         self._difficulty = np.zeros(people)
         self._recent = np.full(people, 0.8)
@@ -149,6 +152,8 @@ class _Lesson:
         batch = attempts(active, item, outcome, np.arange(len(active) + 1), module)
         fold(self._shared, self._learners, batch)
         self._recent[active] += _RECENT_RATE * (outcome - self._recent[active])
+        self._turn += 1
+        self._practised[active, module] = self._turn
         was = self._mastered[active, module]
         self._mastered[active, module] = masteries(self._shared, self._learners, active, module, was)[1]
 
@@ -160,7 +165,7 @@ class _Lesson:
     def _next_module(self, learner: int) -> int:
         mastered = self._mastered[learner]
         if mastered.all():
-            return int(np.argmin(self._masteries(learner)))
+            return int(np.argmin(self._practised[learner]))
         if not self._way.adaptive_order:
             return int(np.argmin(mastered))
         view = LearnerView(mastered, self._masteries(learner), np.full(MODULES, 0.5))
