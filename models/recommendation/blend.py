@@ -10,8 +10,9 @@ With p = softmax of the scores over the candidates and y the item that the learn
 
     g = f_y - sum_x p_x f_x - 1e-4 w,   G += g^2,   w += .1 g / sqrt(G + 1)
 
-for w_0 and w_b: AdaGrad (Duchi et al., JMLR 2011) on the listwise logistic loss (Cao et al., ListNet top one, ICML 2007).
-An event is scored first, then learnt from, then counted, so the ranks seen on the way are an honest online evaluation.
+for w_0 and w_b: AdaGrad (Duchi et al., JMLR 2011) on the listwise logistic loss (Cao et al., ListNet top one, ICML
+2007). An event is scored first, then learnt from, then counted, so the ranks seen on the way are an honest online
+evaluation.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from numpy.typing import NDArray
 from models.recommendation import sources
 from models.recommendation.candidates import LIMIT, Candidates
 from models.recommendation.compiled import compiled
+from models.recommendation.histories import Histories
 from models.recommendation.popularity import POPULARITIES, RATE_PER_MS
-from models.recommendation.tables import Tables
+from models.recommendation.tables import Items
 
 KINDS = 3  # features per source: A, B, C
 FEATURES = KINDS * sources.SOURCE_COUNT + 2
@@ -60,20 +62,20 @@ def empty_blend() -> Blend:
 
 
 @compiled
-def bucket_of(tables: Tables, learner: int, at_ms: int) -> int:
+def bucket_of(histories: Histories, learner: int, at_ms: int) -> int:
     """Return the bucket of a learner with a history: 4 lengths of history, +4 in a new session."""
-    events = tables.histories.ring_length[learner]
+    events = histories.ring_length[learner]
     length = 0
     for b in range(1, 4):
         if events >= HISTORY_BUCKETS[b]:
             length = b
-    same = at_ms - tables.histories.ring_at_ms[learner, 0] <= SESSION_MS
+    same = at_ms - histories.ring_at_ms[learner, 0] <= SESSION_MS
     return length if same else length + 4
 
 
 @compiled
 def fill_features(
-    features: NDArray[np.float64], candidates: Candidates, count: int, blend: Blend, tables: Tables, at_ms: int
+    features: NDArray[np.float64], candidates: Candidates, count: int, blend: Blend, items: Items, at_ms: int
 ) -> None:
     """Write the features of ``count`` candidates to ``features`` (LIMIT, F)."""
     for source in range(_SOURCES):
@@ -94,10 +96,9 @@ def fill_features(
                 features[k, b] = np.log1p(100.0 * share) / _LOG_101 if share > 0.0 else 0.0
             features[k, a] = share
             features[k, c] = share * scale
-    items = tables.items
     for k in range(count):
         item = candidates.item[k]
-        if items.count[item] > 0:
+        if items.events[item] > 0:
             idle = max(0.0, (at_ms - items.last_ms[item]) / 1000.0)
             age = max(0.0, (at_ms - items.first_ms[item]) / 1000.0)
         else:
@@ -124,11 +125,9 @@ def learn(
     blend: Blend,
     features: NDArray[np.float64],
     score: NDArray[np.float64],
-    candidates: Candidates,
     count: int,
     bucket: int,
     target: int,
-    at_ms: int,
 ) -> None:
     """Take one gradient step towards the candidate at place ``target``; ``score`` is overwritten."""
     highest = score[:count].max()

@@ -1,8 +1,8 @@
 """Which items stand beside an item, and how strongly? Rows of bounded length, pruned by half when full.
 
-A row holds at most ``capacity`` entries (item, weights). When a newcomer finds it full, the lighter half (by the first
-weight) is dropped and the newcomer starts at its own weight. Unlike SpaceSaving, where a newcomer inherits the smallest
-weight, this keeps co-occurrence rows ranked as the unbounded rows are. Ties keep the younger entries.
+A row holds at most ``capacity`` entries (item, weights). When a newcomer finds it full, the lighter half (by the
+first weight) is dropped and the newcomer starts at its own weight. Unlike SpaceSaving, where a newcomer inherits the
+smallest weight, this keeps co-occurrence rows ranked as the unbounded rows are. Ties keep the younger entries.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.recommendation.compiled import compiled
+from models.recommendation.selection import kth_largest
 
 
 class Rows(NamedTuple):
@@ -48,7 +49,10 @@ def prune_half(rows: Rows, row: int) -> None:
     """Keep the heavier half of a full row by its first weight, in the old order; of equal weights the younger stay."""
     capacity = rows.ids.shape[1]
     keep = capacity // 2
-    threshold = np.sort(rows.weights[row, :, 0])[capacity - keep]
+    values = np.empty(capacity)
+    for k in range(capacity):
+        values[k] = rows.weights[row, k, 0]
+    threshold = kth_largest(values, keep)
     above = 0
     for k in range(capacity):
         if rows.weights[row, k, 0] > threshold:

@@ -1,6 +1,7 @@
 """Which items come into question for a learner? The best 60 of every source, interleaved, at most 300.
 
-Also: the exact rank of one item in every source over *all* items, which is what the figures of single sources are made of.
+Also: the exact rank of one item in every source over *all* items, which is what the figures of single sources are
+made of.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def _sift_down(value: NDArray[np.float64], item: NDArray[np.int32], root: int, s
 
 @compiled
 def _allowed(tables: Tables, learner: int, item: int, known_only: bool) -> bool:
-    if known_only and tables.items.count[item] == 0:
+    if known_only and tables.items.events[item] == 0:
         return False
     return not has_taken(tables.histories, learner, item)
 
@@ -79,11 +80,9 @@ def _select_top(out: Candidates, scores: Scores, tables: Tables, source: int, le
     value, item = out.top_value[source], out.top_item[source]
     size = 0
     for k in range(scores.touched_count[0]):
-        candidate = scores.touched[k]
+        candidate = scores.touched[k] + 0  # as wide as every other slot: one compiled version of what it is given to
         score = float(scores.score[candidate, source])
-        if score <= 0.0 or (
-            size == TOP and (score < value[0] or (score == value[0] and candidate > item[0]))
-        ):
+        if score <= 0.0 or (size == TOP and (score < value[0] or (score == value[0] and candidate > item[0]))):
             continue
         if not _allowed(tables, learner, candidate, known_only):
             continue
@@ -112,7 +111,7 @@ def _select_popular(out: Candidates, tables: Tables, kind: int, learner: int) ->
     source = _ACCUMULATED + kind
     size = 0
     for k in range(popularity.leaders_length[kind]):
-        item = popularity.leaders[kind, k]
+        item = popularity.leaders[kind, k] + 0
         if not has_taken(tables.histories, learner, item):
             out.top_item[source, size] = item
             out.top_value[source, size] = popularity.log_weight[kind, item]
@@ -160,25 +159,23 @@ def choose_candidates(
 
 
 @compiled
-def rank_in_sources(
-    scores: Scores, tables: Tables, learner: int, target: int, out: NDArray[np.int32]
-) -> None:
+def rank_in_sources(scores: Scores, tables: Tables, learner: int, target: int, out: NDArray[np.int32]) -> None:
     """Write the rank of ``target`` among all known items that the learner has not had, by every source, to ``out``.
 
     Rank = number better + floor((ties - 1) / 2), from 0; items that a source is silent about tie at the end.
     A target without events is ranked last.
     """
     open_items = tables.items.known[0] - tables.histories.distinct[learner]
-    if tables.items.count[target] == 0:
+    if tables.items.events[target] == 0:
         out[:] = open_items
         return
     for source in range(_ACCUMULATED):
         wanted = scores.score[target, source]
         better, ties, speaking = 0, 0, 0
         for k in range(scores.touched_count[0]):
-            item = scores.touched[k]
+            item = scores.touched[k] + 0
             score = scores.score[item, source]
-            if score > 0.0 and score >= min(wanted, score) and _allowed(tables, learner, item, True):
+            if score > 0.0 and (wanted <= 0.0 or score >= wanted) and _allowed(tables, learner, item, True):
                 speaking += 1
                 better += score > wanted
                 ties += score == wanted
@@ -188,7 +185,7 @@ def rank_in_sources(
     for kind in range(POPULARITIES):
         weight = tables.popularity.log_weight[kind]
         better, ties = 0, 0
-        for item in range(tables.items.count.shape[0]):
+        for item in range(tables.items.events.shape[0]):
             if weight[item] >= weight[target] and _allowed(tables, learner, item, True):
                 better += weight[item] > weight[target]
                 ties += weight[item] == weight[target]

@@ -4,11 +4,11 @@ Item slots stand in catalogue order. A step from the last item to x is its rank 
 (have had an event) and that the learner has not had, up to 30 either way. D[session, class of the step before, step]
 counts steps, fading by .9995 an update, and is shrunk to its marginal by 20 pseudo-counts:
 
-    p(step | session, class) = (D[session, class, step] + 20 m(step)) / (sum D[session, class] + 20),  m = marginal share
+    p(step | session, class) = (D[session, class, step] + 20 m(step)) / (sum D[session, class] + 20), m = marginal
 
 Class of the step before: 0 none, 1 = +1, 2 = +2..+3, 3 = -1..-3, 4 = farther. A session ends after a gap of 2 h.
-Where many consecutive events of a learner carry the same time stamp, the log's order inside a tie is an artefact (usually
-the item id), so the source keeps silent while the share of such pairs is above 5 %.
+Where many consecutive events of a learner carry the same time stamp, the log's order inside a tie is an artefact
+(usually the item id), so the source keeps silent while the share of such pairs is above 5 %.
 """
 
 from __future__ import annotations

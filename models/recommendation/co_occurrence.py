@@ -13,8 +13,8 @@ j_0, j_1, ... (newest first, each once, a = 0, 1, ... < 20), n = events of an it
 - tr(x)  = sum_a .5^a T[j_a, x] / (n_ja + 1)
 - tr1(x) = S[j_0, x] / (n_j0 + 2)
 
-Idea: item-to-item co-occurrence (Linden et al. 2003) with the distance discount of sequence neighbours (Garg et al., STAN,
-SIGIR 2019). Cost: 20 row updates an event; 20 rows read a score.
+Idea: item-to-item co-occurrence (Linden et al. 2003) with the distance discount of sequence neighbours (Garg et al.,
+STAN, SIGIR 2019). Cost: 20 row updates an event; 20 rows read a score.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def count_near(rows: Rows, ring: NDArray[np.int32], length: int, item: int) -> N
     """Pair a new event with the learner's ring before it (newest first)."""
     co, tr = 1.0, 1.0
     for d in range(min(length, WINDOW)):
-        past = ring[d]
+        past = ring[d] + 0  # as wide as ``item``: one compiled version instead of two
         if past != item:
             _add(rows, past, item, co, tr, 1.0 if d == 0 else 0.0)
             _add(rows, item, past, CO_BACK * co, TR_BACK * tr, 0.0)

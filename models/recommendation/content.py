@@ -1,7 +1,7 @@
 r"""Which items are about the same? Cosine of TF-IDF vectors of their texts, kept as bounded rows of the nearest.
 
-A term t of an item weighs (1 + ln tf) ln(N / df), terms in fewer than 2 or more than 30 % of the items are left out, and a
-vector has unit length (Salton and Buckley 1988). The scores of an item x for the recent items j_0, j_1, ...:
+A term t of an item weighs (1 + ln tf) ln(N / df), terms in fewer than 2 or more than 30 % of the items are left out,
+and a vector has unit length (Salton and Buckley 1988). The scores of an item x for the recent items j_0, j_1, ...:
 
 - cont(x)  = sum_a .6^a cos(j_a, x), a < 10
 - cont1(x) = cos(j_0, x)

@@ -1,7 +1,7 @@
-"""What has a learner done lately, and what has he had before? A ring of his last 50 events and the set of all his items.
+"""What has a learner done lately, and what has he had before? A ring of his last 50 events and all his items.
 
-The ring is kept newest first. The set of all (learner, item) pairs is one open-addressing hash table over all learners,
-so that "has he had this?" is a probe and memory is 8 bytes a pair (16 at the usual load).
+The ring is kept newest first. The set of all (learner, item) pairs is one open-addressing hash table over all
+learners, so that "has he had this?" is a probe and memory is 8 bytes a pair (16 at the usual load).
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def has_taken(histories: Histories, learner: int, item: int) -> bool:
 
 @compiled
 def remember(histories: Histories, learner: int, item: int, at_ms: int, step_class: int) -> bool:
-    """Push an event on the learner's ring; return whether the item was new to him. The caller keeps the table half free."""
+    """Push an event on the ring; return whether the item was new to the learner. The caller grows the table."""
     length = histories.ring_length[learner]
     kept = min(length, RING - 1)
     for k in range(kept, 0, -1):

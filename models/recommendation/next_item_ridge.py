@@ -1,11 +1,13 @@
 r"""Which item is next, given all the latest ones together? A ridge regression from histories to next items.
 
-Every event is one example: x = sum_a .8^a e_(h_a) over the 20 events before it (newest first), y = the item taken. Then
+Every event is one example: x = sum_a .8^a e_(h_a) over the 20 events before it (newest first), y = the item taken.
+Then
 
     B = (X^T X + lambda I)^-1 X^T Y,   score(x) = sum_a .85^a B[j_a, x],  a < 20
 
-Unlike transitions, which count every pair for itself, it shares a next item out among the items before it. Source: SLIST, Choi
-et al., Session-aware Linear Item-Item Models, WWW 2021. Batch, daily: O(M^3) time for the M most taken items, as in ``ease``.
+Unlike transitions, which count every pair for itself, it shares a next item out among the items before it. Source:
+SLIST, Choi et al., Session-aware Linear Item-Item Models, WWW 2021. Batch, daily: O(M^3) time for the M most taken
+items, as in ``ease``.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from scipy.sparse import csr_array
 AGE = 0.85
 MEMORY = 20
 EXAMPLE_AGE = 0.8
-SHRINKAGE_SHARE = 2.0  # lambda as a multiple of the mean diagonal of X^T X
+SHRINKAGE = 6.0  # lambda as a multiple of the mean number of events of a learner
 
 
 def examples(
@@ -48,7 +50,7 @@ def train_ridge(learner: NDArray[np.int32], items: NDArray[np.int64], item: NDAr
     """Return B (M, M) for the item slots ``items`` (M,) from n events in log order."""
     x, y = examples(learner, item, items)
     gram = (x.T @ x).toarray()
-    gram[np.diag_indices_from(gram)] += SHRINKAGE_SHARE * max(1e-9, float(np.trace(gram)) / len(items))
+    gram[np.diag_indices_from(gram)] += SHRINKAGE * len(learner) / len(np.unique(learner))
     weights = cho_solve(cho_factor(gram, lower=True, overwrite_a=True), (x.T @ y).toarray())
     np.fill_diagonal(weights, 0.0)
     return np.asarray(weights)

@@ -1,8 +1,8 @@
 r"""What do learners take now? Plain counts and counts that fade with half-lives of 30 and 7 days.
 
 Forward decay (Cormode et al., ICDE 2009): an event at time t adds 2^(t/H); the count as of time s is that sum times
-2^(-s/H), so nothing is ever swept. Sums are kept as log-weights, L = log(e^L + 2^(t/H)), which can't overflow. They only
-grow, so the 256 most popular items are kept exactly by bubbling up the one item that changed.
+2^(-s/H), so nothing is ever swept. Sums are kept as log-weights, L = log(e^L + 2^(t/H)), which can't overflow. They
+only grow, so the 256 most popular items are kept exactly by bubbling up the one item that changed.
 """
 
 from __future__ import annotations

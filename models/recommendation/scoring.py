@@ -1,7 +1,7 @@
 """What does every source say about every item for one learner now?
 
-Scores are accumulated per item slot in one row of a work space (a cache line an item), only slots touched are visited and
-cleared, so the cost depends on the bounded rows, never on the size of the catalogue.
+Scores are accumulated per item slot in one row of a work space (a cache line an item), only slots touched are visited
+and cleared, so the cost depends on the bounded rows, never on the size of the catalogue.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.recommendation import co_occurrence, content, ease, item_item, next_item_ridge, sources
+from models.recommendation import sources
 from models.recommendation.bounded_rows import Rows
 from models.recommendation.catalogue_order import (
     REACH,
@@ -21,8 +21,14 @@ from models.recommendation.catalogue_order import (
     step_probabilities,
     walk,
 )
+from models.recommendation.co_occurrence import CO_AGE, TR_AGE
 from models.recommendation.compiled import compiled
+from models.recommendation.content import AGE as CONTENT_AGE
+from models.recommendation.content import QUERIES as CONTENT_QUERIES
+from models.recommendation.ease import AGE as EASE_AGE
 from models.recommendation.histories import recent_items
+from models.recommendation.item_item import AGE as FAR_AGE
+from models.recommendation.next_item_ridge import AGE as RIDGE_AGE
 from models.recommendation.session_neighbours import (
     BACK,
     STEP_WEIGHT,
@@ -40,9 +46,6 @@ QUERIES = 20  # recent different items that are asked about
 _CO, _ITEM_ITEM, _TRANSITION, _NEXT_STEP = sources.CO, sources.ITEM_ITEM, sources.TRANSITION, sources.NEXT_STEP
 _CONTENT, _CONTENT_LAST, _ORDER = sources.CONTENT, sources.CONTENT_LAST, sources.ORDER
 _NEIGHBOURS, _EASE, _RIDGE, _ACCUMULATED = sources.NEIGHBOURS, sources.EASE, sources.RIDGE, sources.ACCUMULATED
-_CO_AGE, _TR_AGE, _FAR_AGE = co_occurrence.CO_AGE, co_occurrence.TR_AGE, item_item.AGE
-_CONTENT_AGE, _CONTENT_QUERIES = content.AGE, content.QUERIES
-_EASE_AGE, _RIDGE_AGE = ease.AGE, next_item_ridge.AGE
 
 
 class Scores(NamedTuple):
@@ -107,7 +110,7 @@ def _add_order(scores: Scores, tables: Tables, learner: int, at_ms: int) -> None
     step_probabilities(tables.steps, session, histories.step_class[learner], probability)
     found = np.empty(REACH, np.int32)
     for direction in (1, -1):
-        count = walk(tables.items.count, tables.items.count.shape[0], histories, learner, last, direction, found)
+        count = walk(tables.items.events, tables.items.events.shape[0], histories, learner, last, direction, found)
         for k in range(count):
             _touch(scores, found[k])
             scores.score[found[k], _ORDER] += probability[REACH + direction * (k + 1)]
@@ -143,7 +146,7 @@ def score_sources(scores: Scores, tables: Tables, admitted: NDArray[np.bool_], l
         j = scores.queries[a]
         _add_near(scores, tables, j, co * norm[j, 0], tr * norm[j, 4], norm[j, 5] if a == 0 else 0.0)
         _add_row(scores, tables.far, j, _ITEM_ITEM, far * norm[j, 2])
-        if a < _CONTENT_QUERIES:
+        if a < CONTENT_QUERIES:
             _add_row(scores, tables.content, j, _CONTENT, cont)
         if a == 0:
             _add_row(scores, tables.content, j, _CONTENT_LAST, 1.0)
@@ -151,8 +154,8 @@ def score_sources(scores: Scores, tables: Tables, admitted: NDArray[np.bool_], l
             _add_row(scores, tables.ease, j, _EASE, ease_weight)
         if admitted[_RIDGE]:
             _add_row(scores, tables.ridge, j, _RIDGE, ridge)
-        co, tr, far, cont = co * _CO_AGE, tr * _TR_AGE, far * _FAR_AGE, cont * _CONTENT_AGE
-        ease_weight, ridge = ease_weight * _EASE_AGE, ridge * _RIDGE_AGE
+        co, tr, far, cont = co * CO_AGE, tr * TR_AGE, far * FAR_AGE, cont * CONTENT_AGE
+        ease_weight, ridge = ease_weight * EASE_AGE, ridge * RIDGE_AGE
     if admitted[_NEIGHBOURS]:
         _add_neighbours(scores, tables, learner, count, at_ms)
     if admitted[_ORDER] and order_speaks(tables.steps):

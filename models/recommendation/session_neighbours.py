@@ -1,12 +1,13 @@
-r"""What did learners with a history like this one do around the same items? Session k-nearest neighbours over all learners.
+r"""What did learners with a history like this one do around the same items? Session nearest neighbours.
 
 For the learner's last 10 different items j_0, j_1, ... (newest first) the last 200 takers of each get
 
     similarity(v) += .8^a (n_ja + 1)^-.5 e^(-age / 180 d),   age = time since v took j_a
 
-The 200 most similar learners v propose the items of their rings around the match (the newest of the shared items): an item x
-steps after it gets similarity(v) e^(-x/5), x steps before it .3 of that. Idea: V-SKNN (Ludewig and Jannach 2018) and STAN (Garg
-et al., SIGIR 2019), on whole histories. Cost: at most 2,000 takers and 10,000 ring entries a request.
+The 200 most similar learners v propose the items of their rings around the match (the newest of the shared items): an
+item x steps after it gets similarity(v) e^(-x/5), x steps before it .3 of that. Idea: V-SKNN (Ludewig and Jannach
+2018) and STAN (Garg et al., SIGIR 2019), on whole histories. Cost: at most 2,000 takers and 10,000 ring entries a
+request.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from models.recommendation.compiled import compiled
 from models.recommendation.histories import Histories
+from models.recommendation.selection import kth_largest
 
 QUERIES = 10
 AGE = 0.8
@@ -46,9 +48,7 @@ class NeighbourScratch(NamedTuple):
 
 def empty_takers(items: int, takers: int) -> Takers:
     """Return rings of ``takers`` takers for ``items`` items."""
-    return Takers(
-        np.zeros((items, takers), np.int32), np.zeros((items, takers), np.int64), np.zeros(items, np.int32)
-    )
+    return Takers(np.zeros((items, takers), np.int32), np.zeros((items, takers), np.int64), np.zeros(items, np.int32))
 
 
 @compiled
@@ -98,7 +98,7 @@ def threshold_of_nearest(scratch: NeighbourScratch, found: int) -> float:
     values = np.empty(found)
     for k in range(found):
         values[k] = scratch.similarity[scratch.touched[k]]
-    return float(np.partition(values, found - NEAREST)[found - NEAREST])
+    return kth_largest(values, NEAREST)
 
 
 @compiled

@@ -18,7 +18,6 @@ from models.recommendation.catalogue_order import (
     class_of,
     count_step,
     empty_steps,
-    order_speaks,
     step_to,
 )
 from models.recommendation.co_occurrence import CHANNELS, count_near
@@ -28,13 +27,13 @@ from models.recommendation.item_item import count_far
 from models.recommendation.popularity import Popularity, count_popularity, empty_popularity
 from models.recommendation.session_neighbours import Takers, count_taker, empty_takers
 
-NORMS = 7  # (n+3)^-.75, (n+5)^-.15, (n+1)^-.5, (n+5)^-.5, 1/(n+1), 1/(n+2), (n+1)^-.5
+NORMS = 6  # (n+3)^-.75, (n+5)^-.15, (n+1)^-.5, (n+5)^-.5, 1/(n+1), 1/(n+2)
 
 
 class Items(NamedTuple):
     """What is known of every item slot by itself. N slots, in catalogue order."""
 
-    count: NDArray[np.int32]  # (N,) events
+    events: NDArray[np.int32]  # (N,) counted
     first_ms: NDArray[np.int64]  # (N,)
     last_ms: NDArray[np.int64]  # (N,)
     norm: NDArray[np.float64]  # (N, NORMS) powers of the count, kept so that scoring needs none
@@ -95,13 +94,13 @@ def empty_tables(capacity: Capacity) -> Tables:
 
 @compiled
 def _count_item(items: Items, item: int, at_ms: int) -> None:
-    if items.count[item] == 0:
+    if items.events[item] == 0:
         items.first_ms[item] = at_ms
         items.known[0] += 1
     items.first_ms[item] = min(items.first_ms[item], at_ms)
     items.last_ms[item] = max(items.last_ms[item], at_ms)
-    items.count[item] += 1
-    n = float(items.count[item])
+    items.events[item] += 1
+    n = float(items.events[item])
     norm = items.norm[item]
     norm[0] = (n + 3.0) ** -0.75
     norm[1] = (n + 5.0) ** -0.15
@@ -112,7 +111,7 @@ def _count_item(items: Items, item: int, at_ms: int) -> None:
 
 
 @compiled
-def count_event(tables: Tables, learner: int, item: int, at_ms: int) -> None:
+def _count_event(tables: Tables, learner: int, item: int, at_ms: int) -> None:
     """Count one event in every table. Cost: about 120 row updates for a learner with a full ring."""
     histories, steps = tables.histories, tables.steps
     length = histories.ring_length[learner]
@@ -123,9 +122,9 @@ def count_event(tables: Tables, learner: int, item: int, at_ms: int) -> None:
         steps.pairs[0] += 1
         if gap_ms == 0:
             steps.pairs[1] += 1
-        last = ring[0]
+        last = ring[0] + 0
         if last != item:
-            step = step_to(tables.items.count, histories, learner, last, item)
+            step = step_to(tables.items.events, histories, learner, last, item)
             if not has_taken(histories, learner, item):
                 count_step(steps, 1 if gap_ms <= SESSION_MS else 0, histories.step_class[learner], step)
             step_class = class_of(step)
@@ -137,4 +136,11 @@ def count_event(tables: Tables, learner: int, item: int, at_ms: int) -> None:
     remember(histories, learner, item, at_ms, step_class)
 
 
-__all__ = ["Capacity", "Items", "Tables", "count_event", "empty_tables", "order_speaks"]
+@compiled
+def count_events(tables: Tables, learner: NDArray[np.int64], item: NDArray[np.int64], at_ms: NDArray[np.int64]) -> None:
+    """Count n events in order."""
+    for row in range(learner.shape[0]):
+        _count_event(tables, learner[row], item[row], at_ms[row])
+
+
+__all__ = ["Capacity", "Items", "Tables", "count_events", "empty_tables"]

@@ -5,7 +5,7 @@ Layouts, recognised by what a folder holds (a file may be gzipped, ``.csv.gz``):
 - **MARS**: ``implicit_ratings*.csv`` (item_id, user_id, created_at) and ``items*.csv`` with titles, texts and tags;
 - **MovieLens / RecBole**: ``*.inter`` (tab-separated, ``name:type`` headers) and, if there, ``*.item``;
 - **MovieLens**: ``ratings.csv`` (userId, movieId, rating, timestamp) and, if there, ``movies.csv``;
-- **plain**: one CSV with the columns ``learner,item,at[,rating]`` and, if there, ``items.csv`` (item, title, text, tags).
+- **plain**: one CSV with the columns ``learner,item,at[,rating]`` and, if there, ``items.csv`` (item, title, text).
 
 Rows with a rating count as positive from four fifths of the highest rating up (4 of 5 stars); rows without, always.
 """
