@@ -249,7 +249,7 @@ class PostgresServer:
                 user=ROLE,
                 password=self._password,
                 dbname="postgres",
-                connect_timeout=2,
+                connect_timeout=5,
                 autocommit=True,
             ) as connection:
                 if connection.execute(EXISTS_DATABASE, (DATABASE,)).fetchone() is None:

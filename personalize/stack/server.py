@@ -57,7 +57,7 @@ class Server(Protocol):
         """Where its data is, if it keeps any."""
 
 
-def connect(port: int, timeout_seconds: float = 1.0) -> socket.socket:
+def connect(port: int, timeout_seconds: float = 5.0) -> socket.socket:
     """A TCP connection to a loopback port.
 
     Raises:
