@@ -37,6 +37,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "migrate": Entry("migrate", "Apply database migrations and create missing topics."),
     "worker": Entry("worker", "Run the stream processor in the foreground."),
     "recommender": Entry("recommender", "Run the recommender in the foreground; show its weights or roll them back."),
+    "jobs": Entry("jobs", "Run background jobs; list runs, start one, show trained models or roll them back."),
     "api": Entry("api", "Run the read API in the foreground."),
     "demo": Entry("demo", "Publish the bundled real clicks to servers whose worker and API run elsewhere."),
     "produce": Entry("produce", "Publish interactions from an NDJSON file or standard input."),

@@ -1,0 +1,375 @@
+"""How does the log become lists?  Tick by tick: fold what the worker has committed, write the lists of those touched.
+
+One thread calls everything here but `store`, which writes a snapshot from copies in a thread of its own.  A tick
+folds a bounded number of events and writes lists for a bounded time; what is left waits, coalesced, for the next one.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.columns import Int32
+from projections import offsets
+from projections.offsets import Move
+from projections.poll import TopicPartition
+from projections.recommender import content_view, progress, snapshot_store
+from projections.recommender.content_view import ContentView, Likeness
+from projections.recommender.evaluation import Sums
+from projections.recommender.learn_budget import LearnBudget
+from projections.recommender.list_writer import ListWriter, Tables, Ticked
+from projections.recommender.lists import Shelf, roomier, shelf
+from projections.recommender.names import UNKNOWN, Names, gone
+from projections.recommender.pieces import Piece, Waiting
+from projections.recommender.progress import GROUP, Range
+from projections.recommender.snapshot_store import ChunkName
+from projections.recommender.state import Batch, Shares, State
+from projections.stores.postgres import TRANSIENT, Connection, connect
+from projections.stores.redis import Mirror
+from schemas.commands import EraseRequested
+
+logger = logging.getLogger(__name__)
+
+EVENTS_A_STEP = 4_000
+LEARN_BUDGET_SECONDS = 0.12
+CONTENT_LOOK_SECONDS = 1.0
+BEAT_SECONDS = 2.0
+
+
+class Fenced(Exception):  # noqa: N818 - it says what happened to us
+    """Another process owns the partitions: nothing of ours may be stored any more."""
+
+    exit_code = 70
+
+
+@dataclass(slots=True)
+class _Owned:
+    """What belongs to the partitions that we own."""
+
+    stored: dict[TopicPartition, int] = field(default_factory=dict)
+    """Offsets of the snapshot in the database."""
+    epochs: dict[TopicPartition, int] = field(default_factory=dict)
+    digests: dict[ChunkName, bytes] = field(default_factory=dict)
+    ranges: list[Range] = field(default_factory=list)
+    sums: list[Sums] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """Copies of everything that goes to the database together."""
+
+    arrays: dict[str, NDArray[Any]]
+    step: int
+    cursors: dict[TopicPartition, int]
+    ranges: list[Range]
+    sums: list[Sums]
+    watermark_ms: int
+    owned: _Owned
+    copy_seconds: float = 0.0
+
+
+@dataclass(slots=True, kw_only=True)
+class EngineSettings:
+    """What the engine has to be told."""
+
+    database_url: str
+    owner: str
+    learn_budget_seconds: float = LEARN_BUDGET_SECONDS
+    """Time a step may spend on learning; infinite: learn from every event."""
+
+
+class Engine:
+    """Folds, lists and snapshots of one recommender process."""
+
+    def __init__(self, settings: EngineSettings, mirror: Mirror) -> None:
+        self._settings = settings
+        self._connection: Connection | None = None
+        self._names = Names()
+        self._owned = _Owned()
+        self._shelf: Shelf | None = None
+        self._view_at = -1e9
+        self._beat_at = -1e9
+        self._budget = LearnBudget(settings.learn_budget_seconds)
+        self._check_erased = True
+        self.state: State | None = None
+        self.waiting = Waiting()
+        self.cursors: dict[TopicPartition, int] = {}
+        """How far the state is."""
+        self.lists = ListWriter(mirror)
+        self.watermark_ms = 0
+        self.unsaved_events = 0
+        self.content_changed: ContentView | None = None
+        """Content whose texts wait to be compared; see `likeness_job`."""
+
+    def connection(self) -> Connection:
+        """The engine's own connection, opened when needed."""
+        if self._connection is None or self._connection.closed:
+            self._connection = connect(self._settings.database_url, autocommit=True, name="personalize-recommender")
+        return self._connection
+
+    def reset_connection(self) -> None:
+        """Drops the connection; the next call opens a new one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    # -- ownership -----------------------------------------------------------------------------------------------
+
+    def claim(self, bounds: Mapping[TopicPartition, tuple[int, int]]) -> dict[TopicPartition, int]:
+        """Becomes the only writer of the partitions; where each resumes.
+
+        The state in memory goes on if nobody else has stored anything since; else the stored one is loaded.
+        """
+        connection = self.connection()
+        before = self._owned
+        if self.state is None:
+            self._load(connection)
+        cursors = offsets.claim(connection, bounds.keys(), self._settings.owner, GROUP)
+        stored = {partition: cursor.next_offset for partition, cursor in cursors.items()}
+        if any(before.stored.get(partition, at) != at for partition, at in stored.items()):
+            self._load(connection)
+        self._owned.epochs = {partition: cursor.epoch for partition, cursor in cursors.items()}
+        self._owned.stored |= stored
+        for partition, (start, end) in bounds.items():
+            self._place(partition, stored[partition], start, end)
+        self.waiting.restart({partition: self.cursors[partition] for partition in bounds})
+        self._names.clear()
+        return dict(self.waiting.received)
+
+    def _place(self, partition: TopicPartition, stored: int, start: int, end: int) -> None:
+        """Sets where one partition goes on, given its log's bounds."""
+        at = max(self.cursors.get(partition, stored), stored)
+        name = f"{partition.topic}/{partition.part}"
+        if at > end:
+            raise snapshot_store.SnapshotError(
+                f"{name} ends at {end}, but {at} was already folded: was the topic made anew? "
+                "Run `personalize recommender reset` to fold the log anew."
+            )
+        if at < start and at > 0:
+            logger.warning("%s: %d records were deleted before they were folded", name, start - at)
+        self.cursors[partition] = max(at, start)
+
+    def _load(self, connection: Connection) -> None:
+        """Takes over the stored state and offsets, or begins anew."""
+        loaded = snapshot_store.load(connection)
+        fresh = State()
+        if loaded is not None and not fresh.fits(loaded.arrays):
+            logger.warning("the stored snapshot is of another version of the models: the log is folded anew")
+            with connection.transaction():
+                snapshot_store.clear(connection)
+                progress.begin_anew(connection)
+            loaded = None
+        self.state = State.of_arrays(loaded.arrays, loaded.step) if loaded else fresh
+        self._owned = _Owned(digests=snapshot_store.stored_digests(connection))
+        self.cursors, self._shelf = {}, None
+        self._check_erased = True
+        self._refresh_content(connection, force=True)
+        if self.content_changed is not None:
+            self.take_likeness(self.likeness_job(self.content_changed))
+        self.lists.restart(np.flatnonzero(self.state.partition >= 0).tolist())
+
+    # -- one tick ------------------------------------------------------------------------------------------------
+
+    def receive(self, pieces: Sequence[Piece]) -> dict[TopicPartition, int]:
+        """Takes over what was read; the partitions that have to be read again, with the offset."""
+        lost = {}
+        for piece in pieces:
+            again = self.waiting.put(piece)
+            if again is not None:
+                lost[piece.partition] = again
+        return lost
+
+    def tick(self) -> Ticked:
+        """Folds what may be folded and writes lists; raises the database's errors with nothing lost."""
+        ticked = Ticked()
+        if self.state is None:
+            return ticked
+        connection = self.connection()
+        worker = progress.worker_offsets(connection)
+        pieces = self.waiting.take(worker, EVENTS_A_STEP)
+        if pieces:
+            try:
+                batch, parts = self._batch(connection, pieces)
+            except BaseException:
+                self.waiting.put_back(pieces)
+                raise
+            self._fold(pieces, batch, parts, ticked)
+            self._commands(connection, pieces)
+        if self._check_erased:
+            self._forget_erased(connection)
+        self._refresh_content(connection)
+        assert self._shelf is not None
+        self._shelf = roomier(self._shelf, self.state.capacity.items)
+        self.lists.write(connection, Tables(self.state, self._shelf, self.cursors, self.watermark_ms), ticked)
+        self._beat(connection)
+        return ticked
+
+    def _batch(self, connection: Connection, pieces: Sequence[Piece]) -> tuple[Batch, Int32]:
+        users = [user for piece in pieces for user in piece.users]
+        contents = [content for piece in pieces for content in piece.contents]
+        learner = self._names.learners(connection, users)
+        item = self._names.contents(connection, contents)
+        known = (learner != UNKNOWN) & (item != UNKNOWN)
+        parts = np.repeat([piece.partition.part for piece in pieces], [len(piece.offsets) for piece in pieces])
+        batch = Batch(
+            learner=learner[known],
+            item=item[known],
+            at_ms=np.concatenate([piece.at_ms for piece in pieces])[known],
+            record_ms=np.concatenate([piece.record_ms for piece in pieces])[known],
+            type=np.concatenate([piece.type for piece in pieces])[known],
+            rating=np.concatenate([piece.rating for piece in pieces])[known],
+            dedupe_key=np.concatenate([piece.dedupe_key for piece in pieces])[known],
+        )
+        return batch, parts.astype(np.int32)[known]
+
+    def _fold(self, pieces: Sequence[Piece], batch: Batch, parts: Int32, ticked: Ticked) -> None:
+        assert self.state is not None
+        started = time.perf_counter()
+        shares = Shares(learn=self._budget.share(len(batch.learner)))
+        folded = self.state.fold(batch, shares, parts)
+        ticked.fold_seconds = time.perf_counter() - started
+        self._budget.note(len(batch.learner), shares.learn, ticked.fold_seconds)
+        ticked.events, ticked.counted = len(batch.learner), folded.counted
+        ticked.duplicates, ticked.judged, ticked.learn_share = folded.duplicates, folded.judged, shares.learn
+        ticked.oldest_record_ms = int(batch.record_ms.min(initial=1 << 62)) if len(batch.learner) else 0
+        self.watermark_ms = max(self.watermark_ms, int(batch.at_ms.max(initial=0)))
+        self.lists.touch(folded.touched.tolist())
+        ticked.sums = folded.sums
+        self._owned.sums += folded.sums
+        self._owned.ranges += self._moved(pieces, shares.learn)
+        self.unsaved_events += len(batch.learner)
+
+    def _moved(self, pieces: Sequence[Piece], share: float) -> list[Range]:
+        assert self.state is not None
+        moved: dict[TopicPartition, Range] = {}
+        for piece in pieces:
+            topic, part = piece.partition
+            first = moved[piece.partition][3] if piece.partition in moved else piece.start
+            moved[piece.partition] = (self.state.step, topic, part, first, piece.end, share)
+            self.cursors[piece.partition] = piece.end
+        return list(moved.values())
+
+    def _commands(self, connection: Connection, pieces: Sequence[Piece]) -> None:
+        assert self.state is not None
+        commands = [command for piece in pieces for _, command in piece.commands]
+        if not commands:
+            return
+        users = {command.user_id for command in commands}
+        self._names.forget(users)
+        self._check_erased |= any(isinstance(command, EraseRequested) for command in commands)
+        keys = np.array(self._names.learner_keys(connection, users), np.int64)
+        self.lists.touch(self.state.learner_slots(keys).tolist())
+
+    def _forget_erased(self, connection: Connection) -> None:
+        assert self.state is not None
+        for key in gone(connection, self.state.learners.keys()):
+            slot = self.state.learners.find(key)
+            self.state.forget(key)
+            self.lists.forget(connection, key, slot)
+            self.unsaved_events = max(self.unsaved_events, 1 << 40)  # what was stored still names them
+        self._check_erased = False
+
+    # -- content -------------------------------------------------------------------------------------------------
+
+    def _refresh_content(self, connection: Connection, *, force: bool = False) -> None:
+        assert self.state is not None
+        now = time.monotonic()
+        if not force and now - self._view_at < CONTENT_LOOK_SECONDS:
+            return
+        self._view_at = now
+        if self._shelf is None or content_view.version(connection) != self._shelf.view.version:
+            view = content_view.load(connection)
+            if self._shelf is None or view.texts != self._shelf.view.texts:
+                self.content_changed = view
+            self._shelf = shelf(view, self.state)
+
+    def likeness_job(self, view: ContentView) -> Likeness:
+        """Compares the texts of a view; may run in another thread."""
+        assert self.state is not None
+        self.content_changed = None
+        content = self.state.tables.content
+        slots = self.state.item_slots(view.item_key) if self._shelf is None else self._shelf.slots[: len(view)]
+        return content_view.likeness(view, slots, len(content.length), content.ids.shape[1])
+
+    def take_likeness(self, likeness: Likeness) -> None:
+        """Lets the sources of content speak from these rows."""
+        assert self.state is not None
+        size = len(self.state.tables.items.events)
+        self.state.put_content(likeness.rows, size)
+
+    def _beat(self, connection: Connection) -> None:
+        assert self.state is not None
+        now = time.monotonic()
+        if now - self._beat_at >= BEAT_SECONDS:
+            self._beat_at = now
+            beat = {"owner": self._settings.owner, "step": self.state.step, "behind": self.waiting.events}
+            connection.execute(progress.BEAT, beat)
+
+    # -- snapshots -----------------------------------------------------------------------------------------------
+
+    def copy(self) -> Snapshot | None:
+        """Copies what a snapshot holds; None when nothing has changed since the last one."""
+        if self.state is None or not self.unsaved_events:
+            return None
+        started = time.perf_counter()
+        snapshot = Snapshot(
+            arrays=snapshot_store.copied(self.state.arrays()),
+            step=self.state.step,
+            cursors=dict(self.cursors),
+            ranges=self._owned.ranges,
+            sums=self._owned.sums,
+            watermark_ms=self.watermark_ms,
+            owned=self._owned,
+        )
+        self._owned.ranges, self._owned.sums, self.unsaved_events = [], [], 0
+        snapshot.copy_seconds = time.perf_counter() - started
+        return snapshot
+
+    def store(self, connection: Connection, snapshot: Snapshot) -> snapshot_store.Packed | None:
+        """Writes a snapshot with its offsets in one transaction; may be called again after a failure.
+
+        None when the state was loaded anew since the copy was made: it is out of date.
+
+        Raises:
+            Fenced: another process has claimed a partition.
+        """
+        owned = snapshot.owned
+        if owned is not self._owned:
+            return None
+        packed = snapshot_store.pack(snapshot.arrays, snapshot.step, owned.digests)
+        moves = [
+            Move(
+                partition=partition,
+                start=owned.stored[partition],
+                end=end,
+                epoch=owned.epochs[partition],
+                watermark_ms=snapshot.watermark_ms,
+            )
+            for partition, end in snapshot.cursors.items()
+            if partition in owned.epochs
+        ]
+        with connection.transaction():
+            if offsets.swap(connection, moves, GROUP):
+                raise Fenced("another recommender claimed our partitions: does one run with the same name?")
+            snapshot_store.write(connection, packed, owned.digests)
+            progress.put_ranges(connection, snapshot.ranges)
+            progress.add_evaluation(connection, snapshot.sums)
+            self._put_coverage(connection)
+        owned.stored |= {move.partition: move.end for move in moves}
+        owned.digests = packed.digests
+        return packed
+
+    def _put_coverage(self, connection: Connection) -> None:
+        assert self.state is not None
+        coverage = self.lists.coverage
+        shown = {"shown": coverage.shown_items(), "known": int(self.state.tables.items.known[0])}
+        connection.execute(progress.PUT_COVERAGE, {"lists": coverage.take_new(), **shown})
+
+
+__all__ = ["TRANSIENT", "Engine", "EngineSettings", "Fenced", "Snapshot", "Ticked"]

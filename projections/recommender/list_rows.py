@@ -1,0 +1,176 @@
+"""How does a list lie in ``recommendations`` and in Redis?  Rows of about 150 candidates, and the first 20 as JSON."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Sequence
+from typing import LiteralString, NamedTuple
+
+import msgspec
+import numpy as np
+
+from models.columns import Float32, Float64, Int16, Int64
+from models.recommendation.sources import FAMILIES
+from projections.reads import ready_list
+from projections.recommender.reasons import reason
+from projections.stores.postgres import Connection, flatten
+from projections.stores.redis import Mirror, recommendations_key
+from schemas.lists import Recommendation, RecommendationType
+
+HYBRID = "hybrid"
+WRITER = "recommender"
+DERIVED = ("collaborative", "sequential")
+"""Kinds that are read out of the stored hybrid list."""
+
+UPSERT: LiteralString = """
+INSERT INTO recommendations (learner_key, type, item_keys, scores, terms, because, confidence, generated_at, as_of,
+                             applied_seq, writer, sources, confidences)
+SELECT new.learner_key, 'hybrid', (%(item_keys)s::bigint[])[first : last], (%(scores)s::real[])[first : last],
+       (%(terms)s::real[])[(first - 1) * 4 + 1 : last * 4],
+       array_fill(new.because, ARRAY[last - first + 1]), new.confidence, %(generated_at)s, new.as_of, new.applied_seq,
+       'recommender', (%(sources)s::smallint[])[first : last], (%(confidences)s::real[])[first : last]
+FROM unnest(%(learners)s::bigint[], %(firsts)s::int[], %(lasts)s::int[], %(confidence)s::real[],
+            %(applied_seqs)s::bigint[], %(because)s::bigint[], %(as_of)s::timestamptz[])
+     AS new (learner_key, first, last, confidence, applied_seq, because, as_of)
+JOIN learners ON learners.learner_key = new.learner_key
+ORDER BY new.learner_key
+FOR KEY SHARE OF learners
+ON CONFLICT (learner_key, type) DO UPDATE SET
+    item_keys = excluded.item_keys, scores = excluded.scores, terms = excluded.terms, because = excluded.because,
+    confidence = excluded.confidence, generated_at = excluded.generated_at, as_of = excluded.as_of,
+    applied_seq = excluded.applied_seq, writer = excluded.writer, sources = excluded.sources,
+    confidences = excluded.confidences
+WHERE recommendations.applied_seq <= excluded.applied_seq
+"""
+"""The join keeps an erased learner away, and an older list never replaces a newer one."""
+DELETE: LiteralString = "DELETE FROM recommendations WHERE learner_key = ANY (%(learners)s::bigint[])"
+
+
+class List(NamedTuple):
+    """The list of one learner, best first; n items."""
+
+    learner_key: int
+    applied_seq: int
+    """The worker's newest transaction that the list is known to reflect."""
+    as_of_ms: int
+    last_item_key: int
+    """Item that the learner had last; 0 for none."""
+    item_key: Int64
+    terms: Float32
+    """(n, 4) in the order of `FAMILIES`; they sum to the score."""
+    source: Int16
+    """(n,) see `reasons.reason`."""
+    confidence: Float64
+    """(n,) in [0, 1]."""
+
+
+class Described(NamedTuple):
+    """What is shown of a piece of content."""
+
+    content_id: str
+    content_type: str
+    title: str | None
+
+
+def relevance(score: float) -> float:
+    """The logistic function of a score: monotone, in [0, 1], .5 for a score of 0."""
+    return float(1.0 / (1.0 + np.exp(-np.clip(score, -60.0, 60.0))))
+
+
+def write(connection: Connection, lists: Sequence[List], generated_ms: int) -> None:
+    """Stores lists, inside the caller's transaction."""
+    if not lists:
+        return
+    ordered = sorted(lists, key=lambda one: one.learner_key)
+    item_keys, firsts, lasts = flatten([one.item_key for one in ordered], np.int64)
+    connection.execute(
+        UPSERT,
+        {
+            "learners": np.array([one.learner_key for one in ordered], np.int64),
+            "firsts": firsts,
+            "lasts": lasts,
+            "item_keys": item_keys,
+            "scores": np.concatenate([one.terms.sum(axis=1) for one in ordered]).astype(np.float32),
+            "terms": np.concatenate([one.terms.ravel() for one in ordered]).astype(np.float32),
+            "because": np.array([one.last_item_key for one in ordered], np.int64),
+            "sources": np.concatenate([one.source for one in ordered]).astype(np.int16),
+            "confidences": np.concatenate([one.confidence for one in ordered]).astype(np.float32),
+            "confidence": np.array([_first(one.confidence) for one in ordered], np.float32),
+            "applied_seqs": np.array([one.applied_seq for one in ordered], np.int64),
+            "as_of": np.array([one.as_of_ms for one in ordered], np.int64).astype("datetime64[ms]"),
+            "generated_at": moment(generated_ms),
+        },
+    )
+
+
+def mirror_lists(mirror: Mirror, lists: Sequence[List], described: dict[int, Described], generated_ms: int) -> None:
+    """Queues the beginning of each list for Redis, and takes older lists of derived kinds out of it."""
+    for one in lists:
+        shown = min(ready_list.MOST_ITEMS, len(one.item_key))
+        last = described.get(one.last_item_key)
+        items = [
+            msgspec.json.encode(entry)
+            for entry in recommendations(
+                HYBRID,
+                one.learner_key,
+                generated_ms,
+                [described[key] for key in one.item_key[:shown].tolist()],
+                one.terms[:shown].tolist(),
+                one.source[:shown].tolist(),
+                one.confidence[:shown].tolist(),
+                last.title if last else None,
+            )
+        ]
+        ready = ready_list.pack(items, generated_at_ms=generated_ms, as_of_ms=one.as_of_ms)
+        whole = msgspec.structs.replace(ready, complete=shown == len(one.item_key))
+        mirror.put(recommendations_key(one.learner_key, HYBRID), one.applied_seq, ready_list.encode(whole))
+        for kind in DERIVED:
+            mirror.forget(recommendations_key(one.learner_key, kind), one.applied_seq)
+
+
+def recommendations(
+    kind: str,
+    learner_key: int,
+    generated_ms: int,
+    contents: Sequence[Described],
+    terms: Sequence[Sequence[float]],
+    sources: Sequence[int],
+    confidences: Sequence[float],
+    last_title: str | None,
+) -> list[Recommendation]:
+    """A list, or its beginning, as the API answers it."""
+    name = f"{kind}/{learner_key}/{generated_ms}"
+    list_id = hashlib.blake2b(name.encode(), digest_size=8).hexdigest()
+    generated_at = moment(generated_ms)
+    kinds = RecommendationType(kind)
+    entries = []
+    for rank, (content, parts, source, sure) in enumerate(
+        zip(contents, terms, sources, confidences, strict=True), start=1
+    ):
+        rounded = [round(part, 4) for part in parts]
+        entries.append(
+            Recommendation(
+                type=kinds,
+                content_id=content.content_id,
+                content_type=content.content_type,
+                title=content.title or content.content_id,
+                relevance_score=round(relevance(sum(rounded)), 6),
+                confidence_score=round(min(1.0, max(0.0, sure)), 4),
+                reason=reason(source, last_title),
+                recommendation_id=f"{list_id}-{rank}",
+                terms=dict(zip(FAMILIES, rounded, strict=True)),
+                rank=rank,
+                generated_at=generated_at,
+            )
+        )
+    return entries
+
+
+def moment(at_ms: int) -> dt.datetime:
+    """A point in time, in UTC."""
+    return dt.datetime.fromtimestamp(at_ms // 1000, dt.UTC).replace(microsecond=at_ms % 1000 * 1000)
+
+
+def _first(values: Float64) -> float:
+    return float(values[0]) if len(values) else 0.0

@@ -1,0 +1,148 @@
+"""Whose list is written next, and what may it claim to reflect?  Touched learners, each at most once a tick.
+
+A list claims the newest transaction of the worker that changed its learner, if the tables have folded everything of the
+learner's partition that the worker has committed.  While the worker is ahead there, it claims less, and is written
+again once the tables have caught up.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from models.columns import Int32, Int64
+from projections.poll import TopicPartition
+from projections.recommender import list_rows, progress, restrictions
+from projections.recommender.coverage import Coverage
+from projections.recommender.evaluation import Sums
+from projections.recommender.lists import Shelf, lists, rank
+from projections.recommender.state import State
+from projections.stores.postgres import Connection
+from projections.stores.redis import Mirror, recommendations_key
+
+LISTS_AT_ONCE = 128
+BUDGET_SECONDS = 0.1
+"""Of a tick; who is left waits for the next one."""
+FORGOTTEN_VERSION = (1 << 63) - 1
+"""Newer than any list: the key of an erased learner is never used again."""
+
+
+@dataclass(slots=True)
+class Ticked:
+    """What one tick did."""
+
+    events: int = 0
+    counted: int = 0
+    duplicates: int = 0
+    judged: int = 0
+    lists: int = 0
+    fold_seconds: float = 0.0
+    rank_seconds: float = 0.0
+    list_seconds: float = 0.0
+    oldest_record_ms: int = 0
+    """Publication of the oldest event folded; 0 without any."""
+    mirrored: bool = True
+    learn_share: float = 1.0
+    sums: list[Sums] = field(default_factory=list)
+
+
+class Tables(NamedTuple):
+    """What lists are made of."""
+
+    state: State
+    shelf: Shelf
+    cursors: Mapping[TopicPartition, int]
+    """How far the state is."""
+    watermark_ms: int
+    """Newest event time in it."""
+
+
+class ListWriter:
+    """Writes lists to Postgres and Redis; not thread-safe."""
+
+    def __init__(self, mirror: Mirror) -> None:
+        self._mirror = mirror
+        self.pending: dict[int, None] = {}
+        """Slots of learners whose list is to be written, the longest waiting first."""
+        self._unproven: dict[int, None] = {}
+        self.coverage = Coverage()
+
+    def touch(self, slots: Iterable[int]) -> None:
+        """These learners' lists have to be written."""
+        self.pending.update(dict.fromkeys(slots))
+
+    def restart(self, slots: Iterable[int]) -> None:
+        """Only these have to be written."""
+        self.pending, self._unproven = dict.fromkeys(slots), {}
+
+    def forget(self, connection: Connection, key: int, slot: int | None) -> None:
+        """Removes what was written for a learner."""
+        for waiting in (self.pending, self._unproven):
+            waiting.pop(-1 if slot is None else slot, None)
+        connection.execute(list_rows.DELETE, {"learners": [key]})
+        for kind in (list_rows.HYBRID, *list_rows.DERIVED):
+            self._mirror.forget(recommendations_key(key, kind), FORGOTTEN_VERSION)
+
+    def write(self, connection: Connection, tables: Tables, ticked: Ticked) -> None:
+        """Writes lists for a bounded time."""
+        if self._unproven and not self.pending:
+            self._prove(connection, tables)
+        if not self.pending:
+            return
+        deadline = time.monotonic() + BUDGET_SECONDS
+        while self.pending and time.monotonic() < deadline:
+            started = time.perf_counter()
+            slots = np.fromiter(list(self.pending)[:LISTS_AT_ONCE], np.int32)
+            ticked.lists += self._write_some(connection, tables, slots, ticked)
+            for slot in slots.tolist():
+                del self.pending[slot]
+            ticked.list_seconds += time.perf_counter() - started
+        self.coverage.steer(int(tables.state.tables.items.known[0]))
+        ticked.mirrored = self._mirror.flush()
+
+    def _write_some(self, connection: Connection, tables: Tables, slots: Int32, ticked: Ticked) -> int:
+        state = tables.state
+        started = time.perf_counter()
+        ranked = rank(state, slots, state.last_at_ms[slots], self.coverage.damping)
+        ticked.rank_seconds += time.perf_counter() - started
+        keys = state.learners.keys()[slots]
+        with connection.transaction():
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            held = restrictions.load(connection, keys, tables.shelf.prerequisites)
+            newest = progress.reflected(connection, progress.worker_offsets(connection), tables.cursors)
+        needed = np.array([held[key].applied_seq if key in held else 0 for key in keys.tolist()], np.int64)
+        reflects = _reflects(needed, state.partition[slots], newest)
+        as_of = np.full(len(slots), tables.watermark_ms, np.int64)
+        made = lists(state, tables.shelf, slots, ranked, held, as_of, reflects)
+        generated_ms = time.time_ns() // 1_000_000
+        with connection.transaction():
+            list_rows.write(connection, made, generated_ms)
+        list_rows.mirror_lists(self._mirror, made, tables.shelf.view.described, generated_ms)
+        self._unproven.update(dict.fromkeys(slots[reflects < needed].tolist()))
+        self.coverage.note(ranked.item, ranked.length)
+        return len(made)
+
+    def _prove(self, connection: Connection, tables: Tables) -> None:
+        """Has lists written again that claim less than they reflect, where the tables have caught up."""
+        newest = progress.reflected(connection, progress.worker_offsets(connection), tables.cursors)
+        slots = np.fromiter(self._unproven, np.int32)
+        # Whose partition is not known may live in any.
+        waits = np.isin(tables.state.partition[slots], [*newest, -1] if newest else [])
+        for slot in slots[~waits].tolist():
+            del self._unproven[slot]
+            self.pending[slot] = None
+
+
+def _reflects(needed: Int64, partition: Int32, newest: Mapping[int, int]) -> Int64:
+    """(L,) the worker's transaction that each list reflects; see `progress.reflected`."""
+    everywhere = min(newest.values(), default=None)
+    result = needed.copy()
+    for row, part in enumerate(partition.tolist()):
+        limit = newest.get(part) if part >= 0 else everywhere
+        if limit is not None:
+            result[row] = min(result[row], limit)
+    return result

@@ -1,0 +1,90 @@
+"""What must a learner not be shown, and what always?  Rules, feedback, prerequisites and consent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import LiteralString
+
+from models.columns import CONSENT_PERSONALISE, Int64
+from projections.stores.postgres import Connection
+
+SELECT_LEARNERS: LiteralString = """
+SELECT learner_key, consent,
+       greatest(engagement.applied_seq, recent_interaction.applied_seq, learner_private.version, 0),
+       concat_ws(' ', array_to_string(interests, ' '),
+           array_to_string(learning_objectives, ' '), array_to_string(career_goals, ' '))
+FROM learners
+LEFT JOIN engagement USING (learner_key)
+LEFT JOIN recent_interaction USING (learner_key)
+LEFT JOIN learner_private USING (learner_key)
+WHERE learner_key = ANY (%(learners)s::bigint[])
+"""
+SELECT_OVERRIDES: LiteralString = """
+SELECT learner_key, kind, item_key, label FROM learner_override
+WHERE learner_key = ANY (%(learners)s::bigint[]) ORDER BY learner_key, set_at
+"""
+SELECT_FEEDBACK: LiteralString = """
+SELECT learner_key, item_key FROM learner_feedback
+WHERE learner_key = ANY (%(learners)s::bigint[])
+  AND (action IN ('disliked', 'hidden') OR action = 'dismissed' AND given_at > now() - interval '30 days')
+"""
+SELECT_COMPLETED: LiteralString = """
+SELECT learner_key, item_key FROM preference
+WHERE learner_key = ANY (%(learners)s::bigint[]) AND item_key = ANY (%(items)s::bigint[]) AND completions > 0
+"""
+
+
+@dataclass(slots=True)
+class Restrictions:
+    """What a list of one learner has to respect."""
+
+    applied_seq: int = 0
+    """The newest transaction of the worker that changed the learner."""
+    personalised: bool = True
+    """False without consent, or with an opt-out: the list is what anyone would be shown."""
+    declared: str = ""
+    """Interests, objectives and goals from the profile."""
+    hidden: set[int] = field(default_factory=set)
+    """Item keys."""
+    pinned: list[int] = field(default_factory=list)
+    """Item keys, the one pinned last first."""
+    topics: set[str] = field(default_factory=set)
+    """Lower case."""
+    content_types: set[str] = field(default_factory=set)
+    completed: set[int] = field(default_factory=set)
+    """Those of the prerequisites that the learner has completed, as item keys."""
+
+
+def load(connection: Connection, learner_keys: Int64, prerequisites: Int64) -> dict[int, Restrictions]:
+    """The restrictions of the learners that exist, by key; inside the caller's snapshot."""
+    which = {"learners": learner_keys}
+    found: dict[int, Restrictions] = {}
+    for key, consent, applied_seq, declared in connection.execute(SELECT_LEARNERS, which).fetchall():
+        agreed = bool(consent & CONSENT_PERSONALISE)
+        found[key] = Restrictions(applied_seq, agreed, declared if agreed else "")
+    for key, kind, item_key, label in connection.execute(SELECT_OVERRIDES, which).fetchall():
+        if key in found:
+            _apply(found[key], kind, item_key, label)
+    for key, item_key in connection.execute(SELECT_FEEDBACK, which).fetchall():
+        if key in found:
+            found[key].hidden.add(item_key)
+    if len(prerequisites):
+        done = connection.execute(SELECT_COMPLETED, {**which, "items": prerequisites}).fetchall()
+        for key, item_key in done:
+            if key in found:
+                found[key].completed.add(item_key)
+    return found
+
+
+def _apply(one: Restrictions, kind: str, item_key: int, label: str) -> None:
+    if kind == "hide":
+        one.hidden.add(item_key)
+    elif kind == "pin":
+        one.pinned.insert(0, item_key)
+    elif kind == "neverShowTopic":
+        one.topics.add(label.lower())
+    elif kind == "neverShowContentType":
+        one.content_types.add(label.lower())
+    elif kind == "optOut":
+        one.personalised = False
+        one.declared = ""
