@@ -23,15 +23,16 @@ def test_short_run_is_exact(name: str):
 
 
 @pytest.mark.parametrize(
-    ("bug", "fault"),
+    ("bug", "fault", "sign"),
     [
-        ("no_compare_and_swap", "zombie"),
-        ("commit_before_write", "kill"),
-        ("dropped_fetch", "none"),
-        ("round_robin", "three_workers"),
+        ("no_compare_and_swap", "zombie", "doubled"),
+        ("commit_before_write", "kill", "lost"),
+        ("dropped_fetch", "none", "lost"),
+        ("round_robin", "three_workers", "wrong"),
     ],
 )
-def test_planted_bug_is_noticed(bug: str, fault: str):
-    """A worker with the bug comes out red under a fault that brings it to light."""
+def test_planted_bug_is_noticed(bug: str, fault: str, sign: str):
+    """A worker with the bug comes out red, by the sign that fits the bug, under a fault that brings it to light."""
     outcome = run_one(fault, seed=1, short=True, command=(sys.executable, str(PLANTED), bug))
     assert not outcome.good
+    assert getattr(outcome.verdict, sign) > 0, outcome.verdict.findings
