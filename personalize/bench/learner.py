@@ -13,11 +13,9 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from models.learner.accuracy import area_under_curve, calibration_error, log_loss
@@ -158,23 +156,19 @@ def run(data: Path) -> Report:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure a folder; print a table, or with ``--json`` the report."""
+    """Measure a folder; print a table, and with ``--json`` write the report."""
     parser = argparse.ArgumentParser(prog="personalize bench learner", description=__doc__)
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder with train.tsv.gz and test.tsv.gz")
-    parser.add_argument("--output", type=Path, help="also write the report to this file")
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the report to this file")
     options = parser.parse_args(argv)
     try:
         report = run(options.data)
     except AttemptFileError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    if options.output:
-        report.write(options.output)
+    report.show()
     if options.json:
-        print(orjson.dumps(asdict(report), option=orjson.OPT_INDENT_2).decode())
-    else:
-        report.show()
+        report.write(options.json)
     return 0
 
 

@@ -12,11 +12,9 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from models.learner.path_changes import replanned
@@ -141,22 +139,18 @@ def run(learners: int = LEARNERS, seed: int = SEED) -> Report:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure; print a table, or with ``--json`` the report."""
+    """Measure; print a table, and with ``--json`` write the report."""
     parser = argparse.ArgumentParser(prog="personalize bench paths", description=__doc__)
     parser.add_argument("--learners", type=int, default=LEARNERS, help="size of the simulated class")
     parser.add_argument("--seed", type=int, default=SEED, help="of path, class and luck")
-    parser.add_argument("--output", type=Path, help="also write the report to this file")
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the report to this file")
     options = parser.parse_args(argv)
     if options.learners < 2:
         parser.error(f"--learners must be at least 2, got {options.learners}")
     report = run(options.learners, options.seed)
-    if options.output:
-        report.write(options.output)
+    report.show()
     if options.json:
-        print(orjson.dumps(asdict(report), option=orjson.OPT_INDENT_2).decode())
-    else:
-        report.show()
+        report.write(options.json)
     return 0
 
 
