@@ -90,7 +90,7 @@ class KafkaServer:
 
     name = "kafka"
     port_names = ("kafka", "kafka_controller")
-    ready_seconds = 90.0
+    ready_seconds = 150.0
 
     def __init__(self, home: Path, cache: Path) -> None:
         self._folder = home / "kafka"

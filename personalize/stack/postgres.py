@@ -114,7 +114,7 @@ class PostgresServer:
 
     name = "postgres"
     port_names = ("postgres",)
-    ready_seconds = 60.0
+    ready_seconds = 120.0
 
     def __init__(self, home: Path, password: str, system_user: str | None = None) -> None:
         self._home = home

@@ -34,7 +34,7 @@ class RedisServer:
 
     name = "redis"
     port_names = ("redis",)
-    ready_seconds = 20.0
+    ready_seconds = 60.0
 
     def __init__(self, home: Path, password: str) -> None:
         self._folder = home / "redis"

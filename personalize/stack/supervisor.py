@@ -30,7 +30,7 @@ from personalize.stack.state import StackState, StateFile, make_home
 
 MODULE: Final = "personalize.stack.supervisor"
 _TICK_SECONDS: Final = 0.2
-_START_SECONDS: Final = 150.0
+_START_SECONDS: Final = 240.0
 _STOP_SECONDS: Final = 60.0
 _TRAIN_AFTER_SECONDS: Final = 30.0
 

@@ -42,7 +42,7 @@ class CommandLine:
         return json.loads(done.stdout)
 
 
-def eventually(fact, seconds: float = 60.0) -> None:
+def eventually(fact, seconds: float = 150.0) -> None:
     """Waits until the fact holds; fails with its last value if it never does."""
     deadline = time.monotonic() + seconds
     while not (seen := fact()):
