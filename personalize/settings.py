@@ -76,6 +76,12 @@ def _bootstrap(text: str) -> str:
     return ",".join(server.strip() for server in text.split(","))
 
 
+def _webhook_url(text: str) -> str:
+    if not text.startswith(("https://", "http://")):
+        raise ValueError("a URL such as https://example.org/hook")
+    return text
+
+
 def _secret(text: str) -> str:
     if len(text) < 16:
         raise ValueError("at least 16 characters, for example the output of `openssl rand -hex 32`")
@@ -89,6 +95,7 @@ def _setting(variable: str, doc: str, parse: Parser, default: Any = None, *, sec
 
 _PORT = _integer(1, 65535)
 _PORT_OR_FREE = _integer(0, 65535)
+_CONCURRENCY = _integer(0, 64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +179,42 @@ class Settings:
     )
     metrics_port: int = _setting(
         "METRICS_PORT", "Port of the worker's /metrics; 0: a free one, printed at start.", _PORT_OR_FREE, 0
+    )
+    recommendation_queue_concurrency: int = _setting(
+        "RECOMMENDATION_QUEUE_CONCURRENCY",
+        "Jobs of the queue `recommendation` that one `personalize jobs` process runs at once; 0: none.",
+        _CONCURRENCY,
+        1,
+    )
+    analytics_queue_concurrency: int = _setting(
+        "ANALYTICS_QUEUE_CONCURRENCY", "The same for the queue `analytics`.", _CONCURRENCY, 1
+    )
+    training_queue_concurrency: int = _setting(
+        "TRAINING_QUEUE_CONCURRENCY", "The same for the queue `training`.", _CONCURRENCY, 1
+    )
+    notification_queue_concurrency: int = _setting(
+        "NOTIFICATION_QUEUE_CONCURRENCY", "The same for the queue `notification`.", _CONCURRENCY, 4
+    )
+    notification_webhook_url: str | None = _setting(
+        "NOTIFICATION_WEBHOOK_URL",
+        "Where unlocked achievements and milestones are posted to, https://…; unset: nowhere.",
+        _webhook_url,
+        secret=True,
+    )
+    notification_webhook_secret: str | None = _setting(
+        "NOTIFICATION_WEBHOOK_SECRET", "Signs what is posted there (HMAC-SHA256).", _secret, secret=True
+    )
+    notification_webhook_allow_loopback: bool = _setting(
+        "NOTIFICATION_WEBHOOK_ALLOW_LOOPBACK",
+        "true: the webhook may be on this machine, and then without TLS. For trying it out.",
+        _boolean,
+        False,
+    )
+    notification_webhook_allow_private: bool = _setting(
+        "NOTIFICATION_WEBHOOK_ALLOW_PRIVATE",
+        "true: the webhook may be at an address of a private network.",
+        _boolean,
+        False,
     )
     token_secret: str | None = _setting(
         "TOKEN_SECRET",

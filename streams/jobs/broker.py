@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 GROUP = "jobs"
 BLOCK_MS = 500
 BACKOFF_SECONDS = 1.0
+PASSING: tuple[type[Exception], ...] = (RedisError, OSError)
+"""Failures of the queues that a retry can heal."""
 
 
 class JobBroker(RedisStreamBroker):
@@ -59,6 +61,7 @@ class JobBroker(RedisStreamBroker):
         self.with_serializer(JSONSerializer())
         self.queue = queue
         self._held: set[bytes] = set()
+        self._cursor: bytes | str = "0-0"
         self._renewal: asyncio.Task[None] | None = None
 
     @property
@@ -93,7 +96,7 @@ class JobBroker(RedisStreamBroker):
                     raise
                 await self._declare_consumer_group()  # Redis lost everything
                 continue
-            except (RedisError, OSError) as fault:
+            except PASSING as fault:
                 logger.warning("queue %s: %s; trying again", self.queue, type(fault).__name__)
                 await asyncio.sleep(BACKOFF_SECONDS)
                 continue
@@ -106,9 +109,11 @@ class JobBroker(RedisStreamBroker):
 
     async def _claim_abandoned(self) -> list[tuple[bytes, Any]]:
         answer = await self._redis.xautoclaim(
-            self.queue_name, GROUP, self.consumer_name, min_idle_time=self.idle_timeout, count=1
+            self.queue_name, GROUP, self.consumer_name, self.idle_timeout, start_id=self._cursor, count=1
         )
-        return list(answer[1])
+        self._cursor = answer[0]
+        # Our own, when this process was stopped for a while: the job goes on and needs no second delivery.
+        return [message for message in answer[1] if message[0] not in self._held]
 
     async def _read_new(self) -> list[tuple[bytes, Any]]:
         answer = await self._redis.xreadgroup(
@@ -131,10 +136,8 @@ class JobBroker(RedisStreamBroker):
             await asyncio.sleep(self.idle_timeout / 3_000)
             if self._held:
                 try:
-                    await self._redis.xclaim(
-                        self.queue_name, GROUP, self.consumer_name, 0, [*self._held], justid=True
-                    )
-                except (RedisError, OSError) as fault:
+                    await self._redis.xclaim(self.queue_name, GROUP, self.consumer_name, 0, [*self._held], justid=True)
+                except PASSING as fault:
                     logger.warning("queue %s: %s; not renewed", self.queue, type(fault).__name__)
 
 
@@ -143,3 +146,6 @@ def _pairs(answer: Any) -> list[tuple[bytes, list[tuple[bytes, Any]]]]:
     if not answer:
         return []
     return [*answer.items()] if isinstance(answer, dict) else list(answer)
+
+
+__all__ = ["GROUP", "PASSING", "JobBroker"]

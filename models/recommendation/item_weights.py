@@ -1,0 +1,82 @@
+r"""Which weights did batch training give to pairs of items, cut to what is worth keeping?
+
+M items; row j holds at most K entries (x, B[j, x]) with B > 0, heaviest first. A learner's score of x is
+sum_a .85^a B[j_a, x] over the newest 20 items j_0, j_1, ... Trainers give the dense B (M, M); two of them are here,
+EASE and the ridge have files of their own:
+
+    cosine   B = n_jx / sqrt(n_j n_x), n_jx = learners who took both       (Sarwar et al., WWW 2001)
+    SVD      B = V V^T, V (M, r) the first r right singular vectors of X   (PureSVD: Cremonesi et al., RecSys 2010)
+
+Both with a zero diagonal. No learner is in the result.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.linalg import svds
+
+ROW = 100  # entries kept a row: what a row of the recommender's tables holds
+RANK = 64
+
+
+class ItemWeights(NamedTuple):
+    """Rows of the heaviest positive weights."""
+
+    items: NDArray[np.int64]  # (M,) item keys
+    ids: NDArray[np.int32]  # (M, K) places in ``items``; 0 behind a row's end
+    weights: NDArray[np.float32]  # (M, K) heaviest first; 0 behind a row's end
+
+
+def heaviest(items: NDArray[np.int64], dense: NDArray[np.float64], row: int = ROW) -> ItemWeights:
+    """Return the at most ``row`` heaviest positive entries of each row of ``dense`` (M, M) over item keys (M,)."""
+    kept = min(row, len(items))
+    ids = np.argsort(-dense, axis=1, kind="stable")[:, :kept].astype(np.int32)
+    weights = np.take_along_axis(dense, ids, axis=1).astype(np.float32)
+    positive = weights > 0.0
+    return ItemWeights(items, np.where(positive, ids, 0).astype(np.int32), np.where(positive, weights, 0.0))
+
+
+def matrix(model: ItemWeights) -> csr_array:
+    """Return B (M, M), sparse."""
+    m, k = model.ids.shape
+    rows = np.repeat(np.arange(m), k)
+    kept = model.weights.ravel() > 0.0
+    return csr_array((model.weights.ravel()[kept], (rows[kept], model.ids.ravel()[kept])), shape=(m, m))
+
+
+def taken_matrix(learner: NDArray[np.int32], items: NDArray[np.int64], item: NDArray[np.int32]) -> csr_array:
+    """Return X (L, M), 0/1: which learner took which of the item slots ``items`` (M,), from n events."""
+    place = np.full(int(max(item.max(), items.max())) + 1, -1)
+    place[items] = np.arange(len(items))
+    kept = place[item] >= 0
+    shape = (int(learner.max()) + 1, len(items))
+    taken = csr_array((np.ones(int(kept.sum())), (learner[kept], place[item[kept]])), shape=shape)
+    taken.sum_duplicates()
+    taken.data[:] = 1.0
+    return taken
+
+
+def train_cosine(learner: NDArray[np.int32], items: NDArray[np.int64], item: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Return B (M, M) of the cosine similarity of the item slots ``items`` (M,), from n events; O(M^2) bytes."""
+    taken = taken_matrix(learner, items, item)
+    together = (taken.T @ taken).toarray()
+    norm = 1.0 / np.sqrt(np.maximum(np.diag(together), 1.0))
+    together *= norm[:, None] * norm[None, :]
+    np.fill_diagonal(together, 0.0)
+    return np.asarray(together)
+
+
+def train_svd(learner: NDArray[np.int32], items: NDArray[np.int64], item: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Return B (M, M) = V V^T of rank at most 64, from n events; the start vector is constant, so runs agree."""
+    taken = taken_matrix(learner, items, item)
+    rank = min(RANK, min(taken.shape) - 1)
+    if rank < 1:
+        return np.zeros((len(items), len(items)))
+    _, _, vt = svds(taken, k=rank, v0=np.ones(min(taken.shape)), solver="arpack")
+    weights = vt.T @ vt
+    np.fill_diagonal(weights, 0.0)
+    return np.asarray(weights)

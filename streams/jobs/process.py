@@ -1,0 +1,123 @@
+"""What does a jobs process do?  It schedules, and works on some queues, each with its own number of threads."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+from taskiq.receiver import Receiver
+
+from streams.jobs import metrics
+from streams.jobs.broker import JobBroker
+from streams.jobs.job import Job
+from streams.jobs.runner import carry_out
+from streams.jobs.scheduler import Scheduler
+from streams.jobs.settings import QUEUES, JobSettings
+
+logger = logging.getLogger(__name__)
+STOP_SECONDS = 10.0
+"""Jobs that run longer after the signal to stop are left; another process does them again."""
+
+
+def make_brokers(settings: JobSettings, jobs: Mapping[str, Job], *, working: bool) -> dict[str, JobBroker]:
+    """A broker a queue, each knowing the jobs of its queue."""
+    brokers = {}
+    for queue in QUEUES:
+        broker = JobBroker(
+            host=settings.redis_host,
+            port=settings.redis_port,
+            password=settings.redis_password,
+            database=settings.redis_database,
+            queue=queue,
+            prefix=settings.prefix,
+            idle_ms=settings.idle_ms,
+        )
+        broker.is_worker_process = working and settings.concurrency.get(queue, 0) > 0
+        for job in jobs.values():
+            if job.queue == queue:
+                broker.register_task(_task(job, settings), task_name=job.name)
+        brokers[queue] = broker
+    return brokers
+
+
+def _task(job: Job, settings: JobSettings) -> Callable[[str], str]:
+    def run(run_key: str) -> str:
+        return carry_out(job, run_key, settings)
+
+    return run
+
+
+async def serve(settings: JobSettings, jobs: Mapping[str, Job], stopping: asyncio.Event) -> None:
+    """Schedules and works until ``stopping`` is set."""
+    brokers = make_brokers(settings, jobs, working=True)
+    pools: list[ThreadPoolExecutor] = []
+    listeners = []
+    for queue, broker in brokers.items():
+        await broker.startup()
+        workers = settings.concurrency.get(queue, 0)
+        if workers:
+            pools.append(ThreadPoolExecutor(workers, thread_name_prefix=queue))
+            receiver = Receiver(
+                broker,
+                executor=pools[-1],
+                max_async_tasks=workers,
+                run_startup=False,
+                wait_tasks_timeout=STOP_SECONDS,
+            )
+            listeners.append(asyncio.create_task(receiver.listen(stopping)))
+    background = [asyncio.create_task(Scheduler(jobs, brokers, settings).run())]
+    if settings.webhook is not None:
+        from streams.jobs.announcements import Announcements
+
+        background.append(asyncio.create_task(Announcements(settings).run()))
+    try:
+        await _until_stopped(stopping, [*listeners, *background])
+    finally:
+        stopping.set()
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*listeners, *background, return_exceptions=True)
+        for broker in brokers.values():
+            await broker.shutdown()
+        for pool in pools:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+async def _until_stopped(stopping: asyncio.Event, tasks: list[asyncio.Task[None]]) -> None:
+    """Waits for the signal, or raises what ended one of the tasks."""
+    waiter = asyncio.create_task(stopping.wait())
+    try:
+        done, _ = await asyncio.wait([waiter, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        for task in done - {waiter}:
+            task.result()
+    finally:
+        waiter.cancel()
+        with suppress(asyncio.CancelledError):
+            await waiter
+
+
+def main(settings: JobSettings, jobs: Mapping[str, Job]) -> None:
+    """Runs one jobs process until it is told to stop."""
+    if settings.metrics_port:
+        from prometheus_client import start_http_server
+
+        start_http_server(settings.metrics_port, addr="127.0.0.1")
+    for job in jobs.values():
+        metrics.JOB_RUNS.labels(job.name, "done")
+    asyncio.run(_main(settings, jobs))
+    # A thread that still computes would keep the interpreter; its run is in the ledger and will be done again.
+    os._exit(0)
+
+
+async def _main(settings: JobSettings, jobs: Mapping[str, Job]) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    logging.getLogger("taskiq").setLevel(logging.WARNING)
+    await serve(settings, jobs, stopping)

@@ -1,0 +1,112 @@
+"""How are batch models made anew each day?  Train before a cut, judge behind it, promote only what is no worse.
+
+The model that is promoted is the very one that was judged: it is not trained again on everything, so that tomorrow's
+comparison is fair too.  The cut is never before the moment until which the live model was trained, so neither of the
+two has seen what both are judged on.  What is newer than the cut reaches the lists through the streaming counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.recommendation.ease import MOST_ITEMS, most_taken, train_ease
+from models.recommendation.hold_out import Metrics, Split, cut_for, evaluate, judged_learners, split_at
+from models.recommendation.item_weights import ItemWeights, heaviest, train_cosine, train_svd
+from models.recommendation.next_item_ridge import train_ridge
+from projections import model_artifacts
+from projections.model_artifacts import Events
+from projections.stores.postgres import Connection
+from streams.jobs import metrics
+from streams.jobs.job import Assignment, Effect
+
+Trainer = Callable[[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]], NDArray[np.float64]]
+MODELS: Final[Mapping[str, Trainer]] = {"ease": train_ease, "ridge": train_ridge, "svd": train_svd}
+SIMILARITIES: Final[Mapping[str, Trainer]] = {"cosine": train_cosine}
+
+HOLD_OUT_SHARE = 0.1
+FEWEST_JUDGED = 20
+"""With fewer learners to judge by, a candidate is not promoted."""
+
+
+class Candidate(NamedTuple):
+    """A trained and judged model."""
+
+    kind: str
+    model: ItemWeights
+    trained_until: datetime
+    events: int
+    metrics: dict[str, Any]
+    no_worse: bool
+
+
+def training(trainers: Mapping[str, Trainer]) -> Callable[[Assignment], Effect]:
+    """The work of a job that trains these kinds."""
+
+    def work(assignment: Assignment) -> Effect:
+        events = model_artifacts.training_events(assignment.connection)
+        candidates = []
+        for done, (kind, trainer) in enumerate(trainers.items()):
+            assignment.report(f"train {kind}", done, len(trainers))
+            candidate = train_one(assignment.connection, kind, trainer, events)
+            if candidate is not None:
+                candidates.append(candidate)
+        return lambda connection: sum(_keep(connection, candidate) for candidate in candidates)
+
+    return work
+
+
+def train_one(connection: Connection, kind: str, trainer: Trainer, events: Events) -> Candidate | None:
+    """A candidate of one kind, judged beside the live model; None when there is nothing to learn from."""
+    if not len(events.at_ms):
+        return None
+    live = model_artifacts.live(connection, kind)
+    not_before = round(live.trained_until.timestamp() * 1_000) if live else 0
+    cut = cut_for(events.at_ms, HOLD_OUT_SHARE, not_before)
+    past = events.at_ms < cut
+    if not past.any():
+        return None
+    model = fit(trainer, events.learner[past], events.item[past])
+    split = split_at(*events, cut)
+    judged = judged_learners(split)
+    result = evaluate(model, split, judged)
+    no_worse = len(judged) >= FEWEST_JUDGED
+    compared: dict[str, Any] = {**result._asdict()}
+    if live is not None:
+        current = evaluate(model_artifacts.load(connection, live.version), split, judged)
+        compared |= {"live_version": live.version, "live_ndcg": current.ndcg}
+        no_worse = no_worse and result.ndcg >= current.ndcg
+    until = datetime.fromtimestamp(cut / 1_000, UTC)
+    return Candidate(kind, model, until, int(past.sum()), compared, no_worse)
+
+
+def fit(trainer: Trainer, learner: NDArray[np.int64], item: NDArray[np.int64]) -> ItemWeights:
+    """The model of n events in log order, over the most taken items; keys are any integers."""
+    item_keys, places = np.unique(item, return_inverse=True)
+    slots: NDArray[np.int32] = places.astype(np.int32)
+    who: NDArray[np.int32] = np.unique(learner, return_inverse=True)[1].astype(np.int32)
+    items = most_taken(slots, MOST_ITEMS)
+    return heaviest(item_keys[items], trainer(who, items, slots))
+
+
+def _keep(connection: Connection, candidate: Candidate) -> int:
+    version = model_artifacts.store(
+        connection,
+        candidate.kind,
+        candidate.model,
+        trained_until=candidate.trained_until,
+        events=candidate.events,
+        metrics=candidate.metrics,
+    )
+    if candidate.no_worse:
+        model_artifacts.make_live(connection, version)
+        for name in ("precision", "recall", "f1", "ndcg"):
+            metrics.MODEL_METRIC.labels(candidate.kind, name).set(candidate.metrics[name])
+    return 1
+
+
+__all__ = ["MODELS", "SIMILARITIES", "Candidate", "Metrics", "Split", "fit", "train_one", "training"]
