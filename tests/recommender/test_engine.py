@@ -1,0 +1,201 @@
+"""Worker, recommender and a real database: kills, following, lists, claims, erasure, control and cold starts."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from recommender_kit import Bench, differences
+
+from projections.poll import TopicPartition
+from projections.recommender import progress
+from projections.recommender.engine import Fenced
+from projections.recommender.pieces import piece_of
+from projections.recommender.state import State
+
+
+def fill(bench: Bench, events: int = 400, learners: int = 30, seed: int = 3) -> None:
+    """A catalogue of 40 articles, and learners who walk through it."""
+    draw = random.Random(seed)
+    for item in range(40):
+        topic = "algebra" if item % 2 else "chess"
+        bench.log.content(f"a-{item}", f"Article {item} on {topic}", topics=[topic], position=item)
+    place = {f"u-{n}": draw.randrange(20) for n in range(learners)}
+    for minute in range(events):
+        user = draw.choice(sorted(place))
+        bench.log.view(user, f"a-{place[user] % 40}", minute)
+        place[user] += draw.choice((1, 1, 1, 2, 5))
+
+
+def replayed(bench: Bench) -> State:
+    """The state after folding, once and without a stop, the ranges that were stored, in their order."""
+    engine = bench.engine()
+    engine.state = State()
+    engine.state.item_slots(engine._shelf.view.item_key)
+    engine.take_likeness(engine.likeness_job(engine._shelf.view))
+    connection = engine.connection()
+    steps: dict[int, list[Any]] = {}
+    for step, topic, part, first, end, _ in progress.ranges(connection):
+        records = bench.log.records[TopicPartition(topic, part)]
+        (decoded,) = bench.log.slices({TopicPartition(topic, part): first}, end - first)
+        assert decoded.end == end <= len(records)
+        steps.setdefault(step, []).append(piece_of(decoded))
+    for _, pieces in sorted(steps.items()):
+        batch, parts = engine._batch(connection, pieces)
+        engine.state.fold(batch, parts=parts)
+    return engine.state
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_kills_leave_the_state_of_an_uninterrupted_fold(bench: Bench, seed: int) -> None:
+    """Whatever is lost between snapshots, the stored state is that of folding the stored ranges once, bit for bit."""
+    draw = random.Random(seed)
+    fill(bench)
+    bench.work()
+    engine = bench.engine()
+    for _ in range(60):
+        bench.feed(engine, most=draw.randrange(1, 9))
+        if draw.random() < 0.3:
+            bench.save(engine)
+        if draw.random() < 0.2:
+            engine = bench.engine()  # the one before is dropped with everything since its last snapshot
+    bench.feed(engine)
+    bench.save(engine)
+    assert bench.ask("SELECT sum(end_offset - first_offset)::int FROM recommender_range") == [(400,)]
+    again = bench.engine()
+    assert differences(again.state, engine.state) == []
+    assert differences(replayed(bench), engine.state) == []
+
+
+def test_evaluations_are_added_exactly_once(bench: Bench) -> None:
+    """Evaluations that were lost with a kill are made again and counted once."""
+    fill(bench)
+    bench.work()
+    engine = bench.engine()
+    bench.feed(engine, most=5)
+    bench.save(engine)
+    bench.feed(engine, most=20)
+    engine = bench.engine()
+    while bench.feed(engine, most=11):
+        bench.save(engine)
+    (events,) = bench.ask("SELECT sum(events)::int FROM recommender_evaluation WHERE source = 'hybrid'")[0]
+    assert events == int(engine.state.evaluation.mean[5])
+    assert events > 100
+
+
+def test_two_recommenders_cannot_both_store(bench: Bench) -> None:
+    """Who lost the partitions to another process is refused at the next snapshot."""
+    fill(bench, 50)
+    bench.work()
+    first = bench.engine()
+    bench.feed(first)
+    bench.engine()
+    with pytest.raises(Fenced):
+        bench.save(first)
+
+
+def test_it_follows_the_worker(bench: Bench) -> None:
+    """Records that the worker has not committed wait; then they are folded, and the list says so."""
+    fill(bench, 100)
+    bench.work()
+    engine = bench.engine()
+    bench.feed(engine)
+    bench.log.view("u-1", "a-39", 2_000)
+    assert bench.feed(engine) == 0
+    assert engine.waiting.events == 1
+    bench.work()
+    assert bench.feed(engine) == 1
+    needed = """
+        SELECT min(r.applied_seq), max(e.applied_seq) FROM learners l JOIN recommendations r USING (learner_key)
+        JOIN engagement e USING (learner_key) WHERE l.user_id = 'u-1' AND r.writer = 'recommender'"""
+    claimed, applied = bench.ask(needed)[0]
+    assert claimed == applied
+    assert "a-39" not in bench.items("u-1")
+
+
+def test_a_list_claims_no_more_than_it_reflects(bench: Bench) -> None:
+    """While the worker is ahead a list claims an older transaction, and the newest one once the tables caught up."""
+    fill(bench, 60)
+    bench.work()
+    engine = bench.engine()
+    bench.feed(engine)
+    bench.log.view("u-1", "a-38", 3_000)
+    bench.log.view("u-1", "a-39", 3_001)
+    bench.work()
+    bench.feed(engine, most=1)
+    claim = """
+        SELECT r.applied_seq = e.applied_seq FROM learners l JOIN recommendations r USING (learner_key)
+        JOIN engagement e USING (learner_key) WHERE l.user_id = 'u-1'"""
+    assert bench.ask(claim) == [(False,)]
+    bench.feed(engine)
+    assert bench.ask(claim) == [(True,)]
+
+
+def test_terms_sum_to_the_score_and_nothing_had_is_shown(bench: Bench) -> None:
+    """For every stored item, the four terms sum to its score; no item that the learner had is in the list."""
+    fill(bench)
+    bench.work()
+    engine = bench.engine()
+    bench.feed(engine)
+    rows = bench.ask("SELECT scores, terms FROM recommendations WHERE writer = 'recommender'")
+    assert len(rows) == 30
+    for scores, terms in rows:
+        for place, score in enumerate(scores):
+            assert sum(terms[4 * place : 4 * place + 4]) == pytest.approx(score, abs=1e-4)
+    had = """
+        SELECT count(*) FROM recommendations r, unnest(r.item_keys) AS shown
+        WHERE EXISTS (SELECT FROM interaction_log i WHERE i.learner_key = r.learner_key AND i.item_key = shown)"""
+    assert bench.ask(had) == [(0,)]
+
+
+def test_an_erased_learner_is_in_no_table_of_the_recommender(bench: Bench) -> None:
+    """After an erasure the snapshot does not hold the learner's key, and no list of his is left."""
+    fill(bench)
+    bench.work()
+    engine = bench.engine()
+    bench.feed(engine)
+    bench.save(engine)
+    ((key,),) = bench.ask("SELECT learner_key FROM learners WHERE user_id = 'u-3'")
+    assert engine.state.learners.find(key) is not None
+    erase = {"command": "EraseRequested", "commandId": "c-1", "userId": "u-3", "issuedAt": "2026-01-01T00:00:00Z"}
+    bench.log.put("learner-commands", erase)
+    bench.work()
+    bench.feed(engine)
+    bench.save(engine)
+    again = bench.engine()
+    assert again.state.learners.find(key) is None
+    assert bench.ask("SELECT count(*) FROM recommendations WHERE learner_key = %s", key) == [(0,)]
+
+
+def test_cold_starts_are_sensible(bench: Bench) -> None:
+    """A learner with declared interests only gets what fits them; one without anything gets what is popular."""
+    fill(bench)
+    profile = {"command": "ProfileSet", "issuedAt": "2026-01-01T00:00:00Z", "learningStyle": "VISUAL"}
+    bench.log.put("learner-commands", {**profile, "commandId": "p-1", "userId": "new-1", "interests": ["algebra"]})
+    bench.log.put("learner-commands", {**profile, "commandId": "p-2", "userId": "new-2"})
+    bench.work()
+    engine = bench.engine()
+    bench.feed(engine)
+    engine.tick()
+    fitting, popular = bench.items("new-1"), bench.items("new-2")
+    assert len(fitting) == len(popular) == 40
+    assert all(int(item[2:]) % 2 for item in fitting[:10])
+    assert popular != fitting
+
+
+def test_new_content_is_shown_without_a_restart(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Content that arrives later reaches lists; withdrawn content leaves them."""
+    monkeypatch.setattr("projections.recommender.engine.CONTENT_LOOK_SECONDS", 0.0)
+    fill(bench)
+    bench.work()
+    engine = bench.engine()
+    bench.feed(engine)
+    bench.log.content("a-new", "Article 41 on algebra", topics=["algebra"], position=41)
+    bench.work()
+    engine.tick()
+    engine.take_likeness(engine.likeness_job(engine.content_changed))
+    bench.log.view("u-1", "a-13", 5_000)
+    bench.work()
+    bench.feed(engine)
+    assert "a-new" in bench.items("u-1")
