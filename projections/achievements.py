@@ -20,9 +20,10 @@ from models.achievement_evidence import Evidence, no_evidence
 from models.achievement_rules import CompiledRule, compile_rules
 from models.achievements import Achievements, Unlocks, Update, empty, update
 from models.columns import Int64, Interactions
-from models.grouping import group, positions
+from models.grouping import Groups, group, positions
 from projections.projection import Effects, OutboxRecord, Projection
-from projections.stores.packed import decode_array
+from projections.stores import packed
+from projections.stores.packed import Answer, decode_array
 from projections.stores.postgres import Connection
 from schemas import topics
 from schemas.achievement_rules import AchievementRule, shipped_rules
@@ -42,11 +43,12 @@ WHERE achievement_id = new.id AND achievement_rule.version < new.version
 """
 LOAD = """
 SELECT array_send(array_agg(learner_key)),
-       array_send(array_agg(progress || array_fill(0, ARRAY[%(slots)s::int - cardinality(progress)]))),
-       array_send(array_agg(tiers || array_fill(0::smallint, ARRAY[%(slots)s::int - cardinality(tiers)]))),
-       array_send(array_agg(evidence || array_fill(0::smallint, ARRAY[%(slots)s::int - cardinality(evidence)]))),
+       array_send(array_agg(progress || array_fill(0, ARRAY[slots - cardinality(progress)]))),
+       array_send(array_agg(tiers || array_fill(0::smallint, ARRAY[slots - cardinality(tiers)]))),
+       array_send(array_agg(evidence || array_fill(0::smallint, ARRAY[slots - cardinality(evidence)]))),
        string_agg(substr(array_send(members), 21), ''), string_agg(substr(array_send(weights), 21), '')
-FROM achievement_progress WHERE learner_key = ANY (%(learners)s::bigint[])
+FROM achievement_progress, (SELECT max(slot)::int AS slots FROM achievement_rule) AS known
+WHERE learner_key = ANY (%(learners)s::bigint[])
 """
 """Rows written before the newest rules are filled up with zeros; an array's elements follow 20 bytes of header."""
 WRITE = """
@@ -100,35 +102,56 @@ def rules() -> tuple[AchievementRule, ...]:
 
 def apply(connection: Connection, batch: Interactions, effects: Effects) -> None:
     """Folds a batch into the tables, inside the caller's transaction."""
-    groups = group(batch.learner)
+    groups, known, stored = effects.asked.pop("achievements", None) or ask(connection, batch)
+    registered = _registered(known)
+    slots = {rule_id: slot for rule_id, (slot, _) in registered.items()}
+    if any(rule.id not in registered or registered[rule.id][1] < rule.version for rule in rules()):
+        stored.close()
+        slots = register(connection, rules())
+        stored = packed.ask(connection, LOAD, {"learners": groups.keys})
+    compiled = compile_rules(rules(), slots)
+    before = state_of(groups.keys, stored, max(slots.values()) + 1)
     if not groups.size:
         return
-    slots = register(connection, rules())
-    compiled = compile_rules(rules(), slots)
-    before = load(connection, groups.keys, max(slots.values()) + 1)
     after = update(before, groups, batch, compiled)
     _write(connection, groups.keys, before, after, effects)
     _unlock(connection, after.unlocks, compiled, effects)
 
 
+def ask(connection: Connection, batch: Interactions) -> tuple[Groups, Answer, Answer]:
+    """The batch by learner, and the questions for the rules and for the stored state of those learners."""
+    groups = group(batch.learner)
+    return groups, connection.execute(SELECT_RULES), packed.ask(connection, LOAD, {"learners": groups.keys})
+
+
+def _registered(known: Answer) -> dict[str, tuple[int, int]]:
+    """(slot from 0, version) of every rule that the database knows."""
+    return {rule_id: (slot - 1, version) for rule_id, slot, version in known.fetchall()}
+
+
 def register(connection: Connection, wanted: Sequence[AchievementRule]) -> dict[str, int]:
     """The slot (from 0) of every rule that the database knows, after it has been told of these."""
-    known = {rule_id: (slot, version) for rule_id, slot, version in connection.execute(SELECT_RULES).fetchall()}
+    known = _registered(connection.execute(SELECT_RULES))
     while missing := [rule for rule in wanted if rule.id not in known]:
         # Of two workers that add rules at once, the second waits here and then finds those of the first.
         connection.execute(ADD_RULES, _rule_columns(missing))
-        known = {rule_id: (slot, version) for rule_id, slot, version in connection.execute(SELECT_RULES).fetchall()}
+        known = _registered(connection.execute(SELECT_RULES))
     renewed = [rule for rule in wanted if rule.version > known[rule.id][1]]
     if renewed:
         connection.execute(RENEW_RULES, _rule_columns(renewed))
-    return {rule_id: slot - 1 for rule_id, (slot, _) in known.items()}
+    return {rule_id: slot for rule_id, (slot, _) in known.items()}
 
 
 def load(connection: Connection, learners: Int64, slots: int) -> Achievements:
     """The stored state of the learners (g,), ascending; empty for those without a row."""
+    return state_of(learners, packed.ask(connection, LOAD, {"learners": learners}), slots)
+
+
+def state_of(learners: Int64, answer: Answer, slots: int) -> Achievements:
+    """The state in the answer to `LOAD` for these learners, when the database knows so many rules."""
     state = empty(len(learners), slots)
-    with connection.cursor(binary=True) as cursor:
-        row = cursor.execute(LOAD, {"learners": learners, "slots": slots}).fetchone()
+    row = answer.fetchone()
+    answer.close()
     assert row is not None
     if row[0] is None:
         return state
@@ -264,6 +287,7 @@ PROJECTION = Projection(
     name="achievements",
     question="Which achievements has each learner unlocked, and how far is he to the next?",
     tables=("achievement_progress", "achievement_unlock"),
+    ask=ask,
     apply=apply,
     forget=(
         "DELETE FROM achievement_progress WHERE learner_key = %(learner_key)s",

@@ -8,9 +8,10 @@ import numpy as np
 
 from models.behaviour import Behaviour, empty, update
 from models.columns import Int64, Interactions
-from models.grouping import group, positions
+from models.grouping import Groups, group, positions
 from projections.projection import Effects, Projection
-from projections.stores.packed import packed_columns
+from projections.stores import packed
+from projections.stores.packed import Answer, packed_answer
 from projections.stores.postgres import Connection
 
 LOAD: LiteralString = """
@@ -49,10 +50,21 @@ FORGET: LiteralString = "DELETE FROM behaviour WHERE learner_key = %(learner_key
 _DTYPES = (*([np.int64] * 7), *([np.float64] * 4), "datetime64[ms]", "datetime64[ms]")
 
 
+def ask(connection: Connection, batch: Interactions) -> tuple[Groups, Answer]:
+    """The batch by learner, and the question for the stored state of those learners."""
+    groups = group(batch.learner)
+    return groups, packed.ask(connection, LOAD, {"learners": groups.keys})
+
+
 def load(connection: Connection, learners: Int64) -> Behaviour:
     """The stored state of the learners (g,), ascending; empty for those without a row."""
+    return state_of(learners, packed.ask(connection, LOAD, {"learners": learners}))
+
+
+def state_of(learners: Int64, answer: Answer) -> Behaviour:
+    """The state in the answer to `LOAD` for these learners."""
     state = empty(len(learners))
-    keys, *stored = packed_columns(connection, LOAD, {"learners": learners}, _DTYPES)
+    keys, *stored = packed_answer(answer, _DTYPES)
     if len(keys):
         rows = positions(learners, keys)
         for column, values in zip(state, stored, strict=True):
@@ -62,10 +74,10 @@ def load(connection: Connection, learners: Int64) -> Behaviour:
 
 def apply(connection: Connection, batch: Interactions, effects: Effects) -> None:
     """Folds a batch into the table, inside the caller's transaction."""
-    groups = group(batch.learner)
+    groups, answer = effects.asked.pop("behaviour", None) or ask(connection, batch)
+    state = update(state_of(groups.keys, answer), groups, batch)
     if not groups.size:
         return
-    state = update(load(connection, groups.keys), groups, batch)
     connection.execute(
         WRITE,
         {
@@ -92,6 +104,7 @@ PROJECTION = Projection(
     name="behaviour",
     question="When and how does each learner use the platform?",
     tables=("behaviour",),
+    ask=ask,
     apply=apply,
     forget=(FORGET,),
 )

@@ -12,9 +12,10 @@ import numpy as np
 
 from models.columns import Int64, Interactions
 from models.engagement import TERMS, Engagement, empty, update
-from models.grouping import group, positions
+from models.grouping import Groups, group, positions
 from projections.projection import Effects, Projection
-from projections.stores.packed import packed_columns
+from projections.stores import packed
+from projections.stores.packed import Answer, packed_answer
 from projections.stores.postgres import Connection
 
 LOAD: LiteralString = """
@@ -41,10 +42,21 @@ FORGET: LiteralString = "DELETE FROM engagement WHERE learner_key = %(learner_ke
 _DTYPES = (np.int64, np.int64, *([np.float64] * len(TERMS)), "datetime64[ms]")
 
 
+def ask(connection: Connection, batch: Interactions) -> tuple[Groups, Answer]:
+    """The batch by learner, and the question for the stored state of those learners."""
+    groups = group(batch.learner)
+    return groups, packed.ask(connection, LOAD, {"learners": groups.keys})
+
+
 def load(connection: Connection, learners: Int64) -> Engagement:
     """The stored state of the learners (g,), ascending; empty for those without a row."""
+    return state_of(learners, packed.ask(connection, LOAD, {"learners": learners}))
+
+
+def state_of(learners: Int64, answer: Answer) -> Engagement:
+    """The state in the answer to `LOAD` for these learners."""
     state = empty(len(learners))
-    keys, events, *log_sums, last_at_ms = packed_columns(connection, LOAD, {"learners": learners}, _DTYPES)
+    keys, events, *log_sums, last_at_ms = packed_answer(answer, _DTYPES)
     rows = positions(learners, keys)
     state.events[rows] = events
     state.log_sums[:, rows] = log_sums
@@ -54,10 +66,10 @@ def load(connection: Connection, learners: Int64) -> Engagement:
 
 def apply(connection: Connection, batch: Interactions, effects: Effects) -> None:
     """Folds a batch into the table, inside the caller's transaction."""
-    groups = group(batch.learner)
+    groups, answer = effects.asked.pop("engagement", None) or ask(connection, batch)
+    state = update(state_of(groups.keys, answer), groups, batch)
     if not groups.size:
         return
-    state = update(load(connection, groups.keys), groups, batch)
     connection.execute(
         WRITE,
         {
@@ -74,6 +86,7 @@ PROJECTION = Projection(
     name="engagement",
     question="How engaged is each learner, and through what?",
     tables=("engagement",),
+    ask=ask,
     apply=apply,
     forget=(FORGET,),
 )

@@ -37,6 +37,8 @@ class Effects:
     replaying: bool = False
     """True in a rebuild: nothing may leave the database (no outbox, no Redis)."""
     outbox: list[OutboxRecord] = field(default_factory=list)
+    asked: dict[str, Any] = field(default_factory=dict)
+    """Answers under way to what the projections asked beforehand, by projection name; each takes its own out."""
     mirror: dict[str, Any] = field(default_factory=dict)
     """Absolute values for Redis, by projection name; written after the commit by the projection's ``mirror``."""
 
@@ -53,6 +55,12 @@ class Projection:
     """Every table it owns; ``rebuild`` copies their structure."""
     apply: Callable[[Connection, Interactions, Effects], None]
     """Folds one batch into the tables, inside the caller's transaction."""
+    ask: Callable[[Connection, Interactions], Any] | None = None
+    """Sends the queries that ``apply`` needs answered, without waiting for them; optional.
+
+    The recorder has all projections ask before the first one writes, so that the database answers while Python folds.
+    ``apply`` finds what this returned in ``Effects.asked`` and asks itself where it is not.
+    """
     forget: tuple[LiteralString, ...]
     """Statements that erase a learner, with the parameter ``%(learner_key)s``; empty when rows name no learner."""
     shared: bool = False

@@ -15,7 +15,8 @@ from models.columns import Int64, Interactions, Mask
 from models.grouping import Groups, group, positions
 from models.recent import Recent, empty, update
 from projections.projection import Effects, Projection
-from projections.stores.packed import EndToEnd, packed_columns
+from projections.stores import packed
+from projections.stores.packed import Answer, EndToEnd, packed_answer, packed_columns
 from projections.stores.postgres import Connection
 
 NEWEST: LiteralString = """
@@ -49,12 +50,18 @@ FORGET: LiteralString = "DELETE FROM recent_interaction WHERE learner_key = %(le
 _RING_DTYPES = (np.int64, np.int32, *map(EndToEnd, (np.int64, np.int16, np.int16, np.int64, np.int64)))
 
 
+def ask(connection: Connection, batch: Interactions) -> tuple[Groups, Answer]:
+    """The batch by learner, and the question for the newest that is stored of each."""
+    groups = group(batch.learner)
+    return groups, packed.ask(connection, NEWEST, {"learners": groups.keys})
+
+
 def apply(connection: Connection, batch: Interactions, effects: Effects) -> None:
     """Folds a batch into the table, inside the caller's transaction."""
-    groups = group(batch.learner)
+    groups, answer = effects.asked.pop("recent_interactions", None) or ask(connection, batch)
+    late = _late(answer, groups, batch)
     if not groups.size:
         return
-    late = _late(connection, groups, batch)
     ring = update(load(connection, groups.keys, late), groups, batch)
     connection.execute(
         WRITE,
@@ -73,9 +80,9 @@ def apply(connection: Connection, batch: Interactions, effects: Effects) -> None
     )
 
 
-def _late(connection: Connection, groups: Groups, batch: Interactions) -> Mask:
+def _late(newest: Answer, groups: Groups, batch: Interactions) -> Mask:
     """(g,) learners with an event in the batch that is not newer than all that is stored of him."""
-    keys, newest_ms = packed_columns(connection, NEWEST, {"learners": groups.keys}, (np.int64, np.int64))
+    keys, newest_ms = packed_answer(newest, (np.int64, np.int64))
     stored_ms = np.full(groups.size, np.iinfo(np.int64).min)
     stored_ms[positions(groups.keys, keys)] = newest_ms
     late = np.zeros(groups.size, np.bool_)
@@ -97,6 +104,7 @@ PROJECTION = Projection(
     name="recent_interactions",
     question="What did each learner do last?",
     tables=("recent_interaction",),
+    ask=ask,
     apply=apply,
     forget=(FORGET,),
 )

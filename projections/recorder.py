@@ -250,7 +250,10 @@ class Recorder:
             batch = self._with_current_consent(connection, batch, learners, orders).take(fresh)
             interaction_log.append(connection, batch, effects.applied_seq)
             self._put_texts(connection, drafted, batch, fresh)
-            with connection.pipeline():  # a write need not be waited for before the next read model is computed
+            with connection.pipeline():  # the database answers and writes while the next read model is computed
+                for projection in self._projections:
+                    if projection.ask is not None:
+                        effects.asked[projection.name] = projection.ask(connection, batch)
                 for projection in self._projections:
                     projection.apply(connection, batch, effects)
             self._put_refused(connection, slices, effects)

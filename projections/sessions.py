@@ -13,7 +13,8 @@ from models.columns import Int64, Interactions
 from models.grouping import Groups, group, max_by, min_by
 from models.sessions import SESSION_GAP_MS, Sessions, Update, update
 from projections.projection import Effects, Projection
-from projections.stores.packed import packed_columns
+from projections.stores import packed
+from projections.stores.packed import Answer, packed_answer
 from projections.stores.postgres import Connection
 
 # A learner's visits do not overlap, so of those that began before the window only the last can reach into it.
@@ -55,23 +56,24 @@ _MS = "datetime64[ms]"
 _DTYPES = (np.int64, _MS, _MS, np.int64, np.int64, np.int64, np.float64)
 
 
-def load(connection: Connection, groups: Groups, batch: Interactions) -> Sessions:
-    """The stored sessions within the gap of the batch's events of each learner."""
+def ask(connection: Connection, batch: Interactions) -> tuple[Groups, Answer]:
+    """The batch by learner, and the question for the stored sessions within the gap of each learner's events."""
+    groups = group(batch.learner)
     window = {
         "learners": groups.keys,
         "row": np.arange(groups.size),
         "earliest": (min_by(groups, batch.at_ms) - SESSION_GAP_MS).astype(_MS),
         "latest": (max_by(groups, batch.at_ms) + SESSION_GAP_MS).astype(_MS),
     }
-    return Sessions(*packed_columns(connection, LOAD, window, _DTYPES))
+    return groups, packed.ask(connection, LOAD, window)
 
 
 def apply(connection: Connection, batch: Interactions, effects: Effects) -> None:
     """Folds a batch into the table, inside the caller's transaction."""
-    groups = group(batch.learner)
+    groups, answer = effects.asked.pop("sessions", None) or ask(connection, batch)
+    stored = Sessions(*packed_answer(answer, _DTYPES))
     if not groups.size:
         return
-    stored = load(connection, groups, batch)
     _write(connection, groups.keys, stored, update(stored, groups, batch), effects.applied_seq)
 
 
@@ -102,6 +104,7 @@ PROJECTION = Projection(
     name="sessions",
     question="Which visits did each learner make, how long and how busy?",
     tables=("learner_session",),
+    ask=ask,
     apply=apply,
     forget=(FORGET,),
 )

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any, LiteralString, NamedTuple
 
 import numpy as np
+import psycopg
 from numpy.typing import NDArray
 
 from projections.stores.postgres import Connection
@@ -30,11 +31,19 @@ _WIRE = {
 }
 
 
+Answer = psycopg.Cursor[tuple[Any, ...]]
+
+
 class EndToEnd(NamedTuple):
     """The lists of a column, joined to one."""
 
     dtype: Any
     """Of the elements."""
+
+
+def ask(connection: Connection, query: LiteralString, parameters: Any) -> Answer:
+    """Sends a query whose answer ``packed_answer`` reads; in a pipeline this does not wait."""
+    return connection.cursor(binary=True).execute(query, parameters)
 
 
 def packed_columns(
@@ -48,8 +57,13 @@ def packed_columns(
         parameters: its parameters.
         dtypes: the dtype of each column, or `EndToEnd` of it.
     """
-    with connection.cursor(binary=True) as cursor:
-        row = cursor.execute(query, parameters).fetchone()
+    return packed_answer(ask(connection, query, parameters), dtypes)
+
+
+def packed_answer(answer: Answer, dtypes: Sequence[Any]) -> tuple[NDArray[Any], ...]:
+    """The columns that a query packed, as `packed_columns` gives them; waits for them if need be."""
+    row = answer.fetchone()
+    answer.close()
     assert row is not None
     return tuple(
         _elements(value or b"", np.dtype(dtype.dtype), 0)
