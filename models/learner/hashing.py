@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from models.learner.layout import OWNER, ROW_KEY
+from models.learner.layout import NEXT, OWNER, ROW_KEY
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
@@ -57,3 +57,17 @@ def insert_rows(slot: Int64, table: Float64, start: int, stop: int) -> None:
     """Enter rows that already hold their owner and key, start to stop (exclusive)."""
     for row in range(start, stop):
         add_row(slot, table, row, np.int64(table[row, OWNER]), np.int64(table[row, ROW_KEY]))
+
+
+@njit(cache=True)
+def chain(table: Float64, head: int) -> Int64:
+    """The rows of one owner, from the last entered to the first."""
+    n, row = 0, head
+    while row != 0:
+        n, row = n + 1, int(table[row, NEXT])
+    rows = np.empty(n, np.int64)
+    row = head
+    for i in range(n):
+        rows[i] = row
+        row = int(table[row, NEXT])
+    return rows

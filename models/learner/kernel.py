@@ -29,7 +29,7 @@ Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-COMPILED_FROM = "2d29e80ceb2a6c9b"
+COMPILED_FROM = "7ed40d687d7f02e0"
 """Digest of the sources that compile into this module.  Compiled code is cached by this file alone, so this line has to
 change with them; a test says what to."""
 ENTRIES = c.DENSE + 6 + 6 * c.MAX_SKILLS

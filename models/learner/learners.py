@@ -6,7 +6,7 @@ bytes of its own, so that a service keeps one row a learner.  Nothing shared bet
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from models.learner import snapshot
 from models.learner.constants import LEARNER_SKILL_VARIANCE, LEARNER_VARIANCE
-from models.learner.hashing import insert_rows
+from models.learner.hashing import chain, insert_rows
 from models.learner.layout import (
     ABILITY,
     ITEM_HEAD,
@@ -65,7 +65,7 @@ class Learners:
             np.zeros(16, np.int64),
             np.ones(2, np.int64),
         )
-        self.tables.learner[0] = _prior_learner(-1)
+        self.tables.learner[0] = _prior()
         self.tables.skill[0, SKILL_VARIANCE] = LEARNER_SKILL_VARIANCE
 
     def __len__(self) -> int:
@@ -126,42 +126,71 @@ class Learners:
         """Put a dumped state under a key; it replaces what is held.
 
         Raises:
-            SnapshotError: not such bytes.
+            SnapshotError: not such bytes; nothing is changed then.
         """
-        _, arrays = snapshot.unpack("learner", data)
-        shapes = {"learner": (0, 12 - 1), "skills": (1, SKILL_WIDTH - 2), "items": (1, ITEM_WIDTH - 2)}
-        for name, (axis, width) in shapes.items():
-            if name not in arrays or arrays[name].ndim != axis + 1 or arrays[name].shape[axis] != width:
-                raise snapshot.SnapshotError(f"learner snapshot: {name} is missing or has another shape")
-        if learner in self._row:
-            self.forget([learner])
-        row = int(self.rows(np.array([learner]))[0])
-        self.tables.learner[row, _LEARNER_KEPT] = arrays["learner"]
-        self.reserve(len(arrays["skills"]), len(arrays["items"]))
-        tables = self.tables
-        for which, table, slot, head, kept in (
-            (0, tables.skill, tables.skill_slot, SKILL_HEAD, arrays["skills"]),
-            (1, tables.item, tables.item_slot, ITEM_HEAD, arrays["items"]),
-        ):
-            start = int(tables.used[which])
-            rows = np.arange(start, start + len(kept))
-            table[rows, OWNER] = row
-            table[rows[:, None], _kept_columns(table.shape[1])] = kept
-            table[rows[1:], NEXT] = rows[:-1]
-            tables.learner[row, head] = rows[-1] if len(rows) else 0
-            tables.used[which] += len(rows)
-            insert_rows(slot, table, start, start + len(rows))
+        self.load_many({learner: data})
+
+    def load_many(self, states: Mapping[int, bytes]) -> None:
+        """Put dumped states under their keys; they replace what is held.
+
+        Raises:
+            SnapshotError: not such bytes; nothing is changed then.
+        """
+        if not states:
+            return
+        parts = [_unpacked(data) for data in states.values()]
+        self.forget(states)
+        rows = self.rows(np.fromiter(states, np.int64, len(states)))
+        self.tables.learner[rows, _LEARNER_KEPT] = [part["learner"] for part in parts]
+        self.reserve(sum(len(part["skills"]) for part in parts), sum(len(part["items"]) for part in parts))
+        for which, name, width in ((0, "skills", SKILL_WIDTH), (1, "items", ITEM_WIDTH)):
+            entries = np.zeros((sum(len(part[name]) for part in parts), width))
+            entries[:, _kept_columns(width)] = np.concatenate([part[name] for part in parts])
+            entries[:, OWNER] = np.repeat(rows, [len(part[name]) for part in parts])
+            self._append(which, entries)
 
     def forget(self, learners: Iterable[int]) -> None:
-        """Drop learners from the cache (eviction, erasure) and close the gaps; O(size of the cache)."""
+        """Drop learners from the cache (eviction, erasure) and close the gaps; O(size of the cache), so in bulk."""
         gone = {key for key in learners if key in self._row}
         if not gone:
             return
-        kept = {key: self.dump(key) for key in self.held() if key not in gone}
+        kept = [key for key in self._row if key not in gone]
+        old, old_rows = self.tables, np.array([self._row[key] for key in kept], np.int64)
         fresh = Learners()
-        for key, data in kept.items():
-            fresh.load(key, data)
+        rows = fresh.rows(np.array(kept, np.int64))
+        fresh.tables.learner[rows, _LEARNER_KEPT] = old.learner[old_rows, _LEARNER_KEPT]
+        moved = np.zeros(len(old.learner), np.int64)
+        moved[old_rows] = rows
+        parts = []
+        for which, table in enumerate((old.skill, old.item)):
+            entries = table[1 : old.used[which]]
+            owner = moved[entries[:, OWNER].astype(np.int64)]
+            entries = entries[owner > 0]
+            entries[:, OWNER] = owner[owner > 0]
+            parts.append(entries[np.lexsort((entries[:, ROW_KEY], entries[:, OWNER]))])
+        fresh.reserve(len(parts[0]), len(parts[1]))
+        for which, entries in enumerate(parts):
+            fresh._append(which, entries)
         self._row, self.tables = fresh._row, fresh.tables
+
+    def _append(self, which: int, entries: Float64) -> None:
+        """Enter rows of learners that have none yet in the skill (0) or item (1) table, one owner's side by side."""
+        tables = self.tables
+        table, slot, head = (
+            (tables.skill, tables.skill_slot, SKILL_HEAD),
+            (tables.item, tables.item_slot, ITEM_HEAD),
+        )[which]
+        start = int(tables.used[which])
+        stop = start + len(entries)
+        owner = entries[:, OWNER].astype(np.int64)
+        same = np.concatenate([[False], owner[1:] == owner[:-1]]) if len(owner) else np.zeros(0, bool)
+        rows = np.arange(start, stop)
+        table[start:stop] = entries
+        table[start:stop, NEXT] = np.where(same, rows - 1, 0)
+        last = np.flatnonzero(~np.append(same[1:], False)) if len(owner) else np.zeros(0, np.int64)
+        tables.learner[owner[last], head] = rows[last]
+        tables.used[which] = stop
+        insert_rows(slot, table, start, stop)
 
     def to_bytes(self) -> bytes:
         """Snapshot of all learners; ``from_bytes`` of it continues bit for bit."""
@@ -180,12 +209,13 @@ class Learners:
         """
         at = 8 + int.from_bytes(data[:8], "little")
         _, arrays = snapshot.unpack("learners", data[8:at])
-        restored = cls()
+        restored, states = cls(), {}
         for key, size in zip(arrays["keys"].tolist(), arrays["sizes"].tolist(), strict=True):
-            restored.load(key, data[at : at + size])
+            states[key] = data[at : at + size]
             at += size
         if at != len(data):
             raise snapshot.SnapshotError("learners snapshot: bytes are missing or left over")
+        restored.load_many(states)
         return restored
 
     def _add(self, key: int) -> int:
@@ -194,14 +224,15 @@ class Learners:
             row = len(self._row) + 1
             if row >= len(self.tables.learner):
                 self.tables = self.tables._replace(learner=_doubled(self.tables.learner, row + 1))
-            self.tables.learner[row] = _prior_learner(key)
+            self.tables.learner[row] = self.tables.learner[0]
+            self.tables.learner[row, KEY] = key
             self._row[key] = row
         return row
 
 
-def _prior_learner(key: int) -> Float64:
+def _prior() -> Float64:
     row = np.zeros(LEARNER_WIDTH)
-    row[[KEY, VARIANCE, LAST_ITEM, LAST_SKILL]] = (key, LEARNER_VARIANCE, -1, -1)
+    row[[KEY, VARIANCE, LAST_ITEM, LAST_SKILL]] = (-1, LEARNER_VARIANCE, -1, -1)
     return row
 
 
@@ -210,12 +241,18 @@ def _kept_columns(width: int) -> Int64:
 
 
 def _chain(table: Float64, head: int) -> Float64:
-    rows = []
-    while head:
-        rows.append(head)
-        head = int(table[head, NEXT])
-    found = table[rows] if rows else np.zeros((0, table.shape[1]))
+    found: Float64 = table[chain(table, head)]
     return found[np.argsort(found[:, ROW_KEY], kind="stable")]
+
+
+def _unpacked(data: bytes) -> dict[str, Float64]:
+    _, arrays = snapshot.unpack("learner", data)
+    shapes = {"learner": (SKILL_HEAD - ABILITY,), "skills": (-1, SKILL_WIDTH - 2), "items": (-1, ITEM_WIDTH - 2)}
+    for name, shape in shapes.items():
+        found = arrays[name].shape if name in arrays else ()
+        if len(found) != len(shape) or found[-1] != shape[-1]:
+            raise snapshot.SnapshotError(f"learner snapshot: {name} is missing or has another shape")
+    return arrays
 
 
 def _doubled(table: Float64, rows: int) -> Float64:

@@ -13,7 +13,7 @@ from models.learner.attempts import attempts
 from models.learner.fold import fold, predict, predict_batch, update
 from models.learner.learners import Learners
 from models.learner.shared import Shared
-from models.learner.snapshot import SnapshotError
+from models.learner.snapshot import SnapshotError, pack
 
 ATTEMPT = st.tuples(
     st.integers(0, 4),
@@ -111,8 +111,7 @@ def test_learners_leave_and_return_unchanged(rows, evicted):
     assert {key: data for key, data in kept.items() if key not in evicted} == {
         key: learners.dump(key) for key in learners.held()
     }
-    for key in evicted & kept.keys():
-        learners.load(key, kept[key])
+    learners.load_many({key: kept[key] for key in evicted & kept.keys()})
     assert kept == {key: learners.dump(key) for key in learners.held()}
 
 
@@ -193,9 +192,28 @@ def test_damaged_snapshots_are_refused(damage, message):
 
 
 def test_a_learners_snapshot_of_another_shape_is_refused():
-    """A shared snapshot is no learner."""
+    """A shared snapshot is no learner, arrays of another shape are none, and a refused load changes nothing."""
+    learners = Learners()
+    update(Shared(), learners, 1, 1, [1], success=True)
+    kept = learners.to_bytes()
     with pytest.raises(SnapshotError, match="wanted 'learner'"):
-        Learners().load(1, Shared().to_bytes())
+        learners.load(1, Shared().to_bytes())
+    with pytest.raises(SnapshotError, match="skills is missing or has another shape"):
+        learners.load(1, pack("learner", 0, {"learner": np.zeros(11), "skills": np.zeros((2, 3))}))
+    assert learners.to_bytes() == kept
+
+
+def test_loading_replaces_what_was_held():
+    """A state loaded under a key takes the place of the one held, and others stay."""
+    learners = Learners()
+    update(Shared(), learners, 1, 1, [1], success=True)
+    before = learners.dump(1)
+    update(Shared(), learners, 1, 2, [2], success=False)
+    update(Shared(), learners, 2, 5, [2], success=False)
+    other = learners.dump(2)
+    learners.load(1, before)
+    assert (learners.dump(1), learners.dump(2)) == (before, other)
+    assert learners.tables.used.tolist() == [3, 3]
 
 
 @pytest.mark.parametrize(
