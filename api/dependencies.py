@@ -81,9 +81,9 @@ def _now_ms() -> int:
 
 def build(settings: ApiSettings, now_ms: Callable[[], int] = _now_ms) -> Dependencies:
     """The dependencies of these settings; nothing is opened yet.  Call it inside the event loop that serves."""
-    pool = ReadPool(settings.database_url, settings.pool_size)
+    pool = ReadPool(settings.database_url, settings.pool_size, settings.limits.answer_seconds)
     redis = Reader(settings.redis) if settings.redis is not None else None
-    publisher = Publisher(settings.kafka_bootstrap_servers)
+    publisher = Publisher(settings.kafka_bootstrap_servers, settings.limits.answer_seconds)
     metrics = Metrics()
     tokens = Tokens(settings.token_secret)
 

@@ -31,6 +31,8 @@ class Limits:
     """Longest that ``Prefer: wait=N`` is granted."""
     usual_wait_seconds: float = 2.0
     """What a command or a read with a token waits when it does not say."""
+    answer_seconds: float = 0.9
+    """Postgres has this long to answer, and Kafka to acknowledge; then the request is refused (503)."""
     errors: int = 100
     """Refused items that one answer describes."""
 

@@ -21,8 +21,6 @@ from aiokafka.errors import KafkaError
 from schemas.partitioning import partition_of
 from schemas.topics import CATALOGUE, INTERACTIONS, LEARNER_COMMANDS
 
-ACKNOWLEDGED_SECONDS = 0.9
-"""Kafka has this long to acknowledge one chunk."""
 CHUNK_RECORDS = 250
 """Records handed to the producer before the event loop sees to others (about 10 ms of CPU)."""
 RECONNECT_SECONDS = 0.5
@@ -74,14 +72,20 @@ class Publisher:
 
     Args:
         bootstrap_servers: host:port, several separated by commas.
+        acknowledged_seconds: Kafka has this long to acknowledge one chunk.
         most_in_flight: records that may wait for Kafka, over all requests.
         clock: seconds, monotonic.
     """
 
     def __init__(
-        self, bootstrap_servers: str, most_in_flight: int = 20_000, clock: Callable[[], float] = time.monotonic
+        self,
+        bootstrap_servers: str,
+        acknowledged_seconds: float,
+        most_in_flight: int = 20_000,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._bootstrap_servers = bootstrap_servers
+        self._acknowledged_seconds = acknowledged_seconds
         self._most_in_flight = most_in_flight
         self._in_flight = 0
         self._clock = clock
@@ -137,7 +141,7 @@ class Publisher:
     ) -> list[Place]:
         futures: list[asyncio.Future[Any]] = []
         try:
-            async with asyncio.timeout(ACKNOWLEDGED_SECONDS):
+            async with asyncio.timeout(self._acknowledged_seconds):
                 for record in records:
                     # Not a comprehension: when a send waits too long, those before it must be known.
                     sent = await self._producer.send(topic, record.value, key=record.key, headers=headers)

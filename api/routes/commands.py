@@ -20,7 +20,7 @@ from api.writes import publish
 from projections.reads import command_results
 from projections.reads.command_results import Verdict
 from projections.reads.freshness import moment, relevant
-from schemas.commands import AchievementClaimed, ProfileRequest, ProfileSet
+from schemas.commands import AchievementClaimed, PathCreated, PathProgressed, ProfileRequest, ProfileSet
 from schemas.decode import JsonDecoder
 from schemas.invalid import Invalid
 from schemas.problems import Problem
@@ -51,15 +51,15 @@ class _Commands:
         asked = _PROFILE.decode(await request.body())
         if isinstance(asked, Invalid):
             raise invalid_body(asked)
-        command = ProfileSet(**msgspec.structs.asdict(asked), **self._envelope())
-        return await self._issue(request, command, f"/api/profile/{_segment(asked.user_id)}")
+        command = ProfileSet(**msgspec.structs.asdict(asked), **envelope(self._dependencies))
+        return await issue(self._dependencies, request, command, f"/api/profile/{segment(asked.user_id)}")
 
     async def claim(self, request: HttpRequest) -> Answer:
         query(request.scope["query_string"], NOTHING)
         user_id = identifier(request.path_params["user_id"], "userId")
         achievement_id = identifier(request.path_params["achievement_id"], "achievementId")
-        command = AchievementClaimed(user_id=user_id, achievement_id=achievement_id, **self._envelope())
-        return await self._issue(request, command, f"/api/achievements/{_segment(user_id)}")
+        command = AchievementClaimed(user_id=user_id, achievement_id=achievement_id, **envelope(self._dependencies))
+        return await issue(self._dependencies, request, command, f"/api/achievements/{segment(user_id)}")
 
     async def verdict(self, request: HttpRequest) -> Answer:
         dependencies = self._dependencies
@@ -84,38 +84,43 @@ class _Commands:
         )
         return json_answer(receipt, _NO_STORE)
 
-    def _envelope(self) -> dict[str, Any]:
-        return {"command_id": new_id(), "issued_at": moment(self._dependencies.now_ms())}
-
-    async def _issue(self, request: HttpRequest, command: ProfileSet | AchievementClaimed, made: str) -> Answer:
-        """Publishes a command and answers with its verdict, or 202 when there is none in time."""
-        dependencies = self._dependencies
-        headers = request_headers(request)
-        seconds = dependencies.freshness.wait_seconds(headers)
-        record = Outgoing(command.user_id.encode(), msgspec.json.encode(command))
-        positions = await publish(dependencies, LEARNER_COMMANDS.name, [record], headers, request_id(request))
-        token = dependencies.freshness.token(positions)
-        answer: Headers = [*_NO_STORE, (TOKEN_HEADER, token.encode())]
-        verdict = None
-        if seconds and await dependencies.waiting.for_positions(positions, seconds) is not None:
-            verdict = await command_results.read(dependencies.pool, command.command_id)
-        where = f"/api/commands/{command.command_id}?token={token}"
-        if verdict is None:
-            receipt = CommandReceipt(
-                command_id=command.command_id, status=CommandStatus.PENDING, location=where, token=token
-            )
-            return json_answer(receipt, [*answer, (b"location", where.encode()), (b"retry-after", b"1")], 202)
-        if verdict.status >= 400:
-            raise _refused(verdict, f"/api/commands/{command.command_id}", answer)
-        receipt = CommandReceipt(
-            command_id=command.command_id, status=CommandStatus.APPLIED, location=made, token=token
-        )
-        if verdict.status == 201:
-            answer.append((b"location", made.encode()))
-        return json_answer(receipt, answer, verdict.status)
-
 
 _NO_STORE: Headers = [(b"cache-control", b"no-store")]
+
+
+def envelope(dependencies: Dependencies, command_id: str | None = None) -> dict[str, Any]:
+    """What every command carries besides what was asked for."""
+    return {"command_id": command_id or new_id(), "issued_at": moment(dependencies.now_ms())}
+
+
+async def issue(
+    dependencies: Dependencies,
+    request: HttpRequest,
+    command: ProfileSet | AchievementClaimed | PathCreated | PathProgressed,
+    made: str,
+) -> Answer:
+    """Publishes a command and answers with its verdict, or 202 when there is none in time."""
+    headers = request_headers(request)
+    seconds = dependencies.freshness.wait_seconds(headers)
+    record = Outgoing(command.user_id.encode(), msgspec.json.encode(command))
+    positions = await publish(dependencies, LEARNER_COMMANDS.name, [record], headers, request_id(request))
+    token = dependencies.freshness.token(positions)
+    answer: Headers = [*_NO_STORE, (TOKEN_HEADER, token.encode())]
+    verdict = None
+    if seconds and await dependencies.waiting.for_positions(positions, seconds) is not None:
+        verdict = await command_results.read(dependencies.pool, command.command_id)
+    where = f"/api/commands/{command.command_id}?token={token}"
+    if verdict is None:
+        receipt = CommandReceipt(
+            command_id=command.command_id, status=CommandStatus.PENDING, location=where, token=token
+        )
+        return json_answer(receipt, [*answer, (b"location", where.encode()), (b"retry-after", b"1")], 202)
+    if verdict.status >= 400:
+        raise _refused(verdict, f"/api/commands/{command.command_id}", answer)
+    receipt = CommandReceipt(command_id=command.command_id, status=CommandStatus.APPLIED, location=made, token=token)
+    if verdict.status == 201:
+        answer.append((b"location", made.encode()))
+    return json_answer(receipt, answer, verdict.status)
 
 
 def _refused(verdict: Verdict, instance: str, headers: Headers) -> ProblemError:
@@ -130,5 +135,6 @@ def _refused(verdict: Verdict, instance: str, headers: Headers) -> ProblemError:
     return ProblemError(details, headers)
 
 
-def _segment(user_id: str) -> str:
+def segment(user_id: str) -> str:
+    """An id as a segment of a path."""
     return quote(user_id, safe="")

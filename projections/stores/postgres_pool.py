@@ -22,7 +22,7 @@ Query = tuple[LiteralString, Parameters | None]
 Rows = list[tuple[Any, ...]]
 
 ANSWER_SECONDS = 0.9
-"""A reader waits this long for an answer, connection included; then it is told that Postgres is away."""
+"""Unless told otherwise, a reader waits this long for an answer, connection included."""
 REST_SECONDS = 0.25
 """After a time-out questions are refused at once for this long, so that a dead server does not collect waiters."""
 MOST_WAITING = 500
@@ -52,16 +52,23 @@ class ReadPool:
     Args:
         database_url: where Postgres is.
         size: connections at most.
+        answer_seconds: a reader waits this long for an answer; then it is told that Postgres is away.
         clock: seconds, monotonic.
     """
 
-    def __init__(self, database_url: str, size: int = 4, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        database_url: str,
+        size: int = 4,
+        answer_seconds: float = ANSWER_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]] = AsyncConnectionPool(
             database_url,
             min_size=1,
             max_size=size,
             max_waiting=MOST_WAITING,
-            timeout=ANSWER_SECONDS,
+            timeout=answer_seconds,
             # A server that was away is looked for often: somebody is waiting.
             reconnect_timeout=5.0,
             open=False,
@@ -76,6 +83,7 @@ class ReadPool:
             },
         )
         self._size = size
+        self._answer_seconds = answer_seconds
         self._clock = clock
         self._refuse_until = -1.0
         self._tasks: set[asyncio.Task[list[Rows]]] = set()
@@ -94,7 +102,7 @@ class ReadPool:
         """The rows of one statement.
 
         Raises:
-            Unavailable: Postgres did not answer within ``ANSWER_SECONDS``.
+            Unavailable: Postgres did not answer in time.
         """
         return (await self._within(self._ask([(query, parameters)])))[0]
 
@@ -105,7 +113,7 @@ class ReadPool:
         task = asyncio.create_task(question)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
-        done, _ = await asyncio.wait({task}, timeout=ANSWER_SECONDS)
+        done, _ = await asyncio.wait({task}, timeout=self._answer_seconds)
         if not done:
             task.cancel()
             self._refuse_until = self._clock() + REST_SECONDS

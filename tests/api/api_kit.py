@@ -87,7 +87,10 @@ def until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
 
 
 class Fold:
-    """Applies the topics to the database, with the real recorder and list writer, up to their ends at the call."""
+    """Applies the topics to the database, with the real recorder and list writer, up to their ends at the call.
+
+    It begins where the topics end when it is made: they are shared with other modules, the database is not.
+    """
 
     def __init__(self, settings: ApiSettings) -> None:
         self._settings = settings
@@ -95,6 +98,11 @@ class Fold:
         assert settings.redis is not None
         self.mirror = Mirror(settings.redis)
         self._lists = connect(settings.database_url, autocommit=True)
+        for (topic, part), end in asyncio.run(self._ends()).items():
+            self._lists.execute(
+                "INSERT INTO stream_offset (projection, topic, part, next_offset) VALUES ('worker', %s, %s, %s)",
+                (topic, part, end),
+            )
 
     def __call__(self, *, lists: bool = True) -> None:
         asyncio.run(self._fold(lists))
@@ -142,6 +150,15 @@ class Fold:
             catalogue = recommendation_lists.refresh(self._lists, None)
             recommendation_lists.write_lists(self._lists, recorded.touched.tolist(), catalogue, self.mirror)
             assert self.mirror.flush()
+
+    async def _ends(self) -> dict[tuple[str, int], int]:
+        consumer = AIOKafkaConsumer(bootstrap_servers=self._settings.kafka_bootstrap_servers)
+        await consumer.start()
+        try:
+            partitions = [KafkaPartition(topic, part) for topic in FOLDED_TOPICS for part in range(PARTITIONS)]
+            return {(p.topic, p.partition): end for p, end in (await consumer.end_offsets(partitions)).items()}
+        finally:
+            await consumer.stop()
 
     async def _read(self, starts: dict[tuple[str, int], int]) -> list[Any]:
         consumer = AIOKafkaConsumer(bootstrap_servers=self._settings.kafka_bootstrap_servers, enable_auto_commit=False)

@@ -13,6 +13,7 @@ import pytest
 from api_kit import Fold, Network, interaction, problem_of, running, until
 
 from api.dependencies import ApiSettings
+from api.limits import Limits
 
 LEARNER = f"steady-{uuid.uuid4().hex[:8]}"
 LIST = f"/api/recommendations/{LEARNER}?limit=3"
@@ -46,13 +47,19 @@ def fragile(settings: ApiSettings, postgres: Network, redis: Network, fold: Fold
     url = urlunsplit(target._replace(netloc=f"{credentials}@127.0.0.1:{postgres.port}"))
     assert settings.redis is not None
     with running(
-        replace(settings, database_url=url, redis=replace(settings.redis, host="127.0.0.1", port=redis.port))
+        replace(
+            settings,
+            database_url=url,
+            redis=replace(settings.redis, host="127.0.0.1", port=redis.port),
+            limits=Limits(),
+        )
     ) as client:
         catalogue = [{"contentId": f"d-{n}", "contentType": "video", "title": f"Day {n}"} for n in range(6)]
-        client.post("/api/content", json=catalogue)
-        client.post("/api/interactions", json=interaction(LEARNER, contentId="d-1"))
+        until(lambda: client.post("/api/content", json=catalogue).status_code == 202)
+        first = interaction(LEARNER, contentId="d-1", eventId="first")
+        until(lambda: client.post("/api/interactions", json=first).status_code == 202)
         fold()
-        assert client.get(LIST).status_code == 200
+        until(lambda: client.get(LIST).status_code == 200)
         yield client
 
 
@@ -119,7 +126,7 @@ def test_without_kafka_writes_are_refused_and_reads_go_on(settings: ApiSettings,
     """With Kafka gone writes answer 503 with the event ids that make trying again harmless."""
     network = Network("127.0.0.1", 9)
     network.cut() if address == "closed" else network.swallow()
-    with running(replace(settings, kafka_bootstrap_servers=f"127.0.0.1:{network.port}")) as client:
+    with running(replace(settings, kafka_bootstrap_servers=f"127.0.0.1:{network.port}", limits=Limits())) as client:
         response = in_time(client, "POST", "/api/interactions", json=[interaction(), interaction(eventId="mine")])
         problem = problem_of(response)
         assert problem["status"] == 503

@@ -1,0 +1,120 @@
+"""How are learning paths made, moved and read?  Creation and progress are commands, reads join reports and events."""
+
+from __future__ import annotations
+
+import msgspec
+from litestar.handlers import HTTPRouteHandler
+
+from api.bodies import check_media_type
+from api.dependencies import Dependencies
+from api.edge import new_id
+from api.parameters import TOKEN, identifier, query
+from api.problems import Answer, bad_parameter, invalid_body, problem
+from api.routes.commands import envelope, issue, segment
+from api.routes.exchange import HttpRequest, json_answer, not_found, request_headers, route
+from projections.reads import learning_paths
+from schemas.commands import PathCreated, PathProgressed, ProgressRequest
+from schemas.decode import JsonDecoder
+from schemas.fields import MAX_ID_LENGTH, MAX_RECORD_BYTES
+from schemas.invalid import Invalid
+from schemas.notifications import stable_id
+from schemas.paths import PathRequest
+
+IDEMPOTENCY_HEADER = b"idempotency-key"
+ONLY_TOKEN = frozenset({TOKEN})
+LIST = frozenset({"userId", TOKEN})
+_PATH: JsonDecoder[PathRequest] = JsonDecoder(PathRequest)
+_PROGRESS: JsonDecoder[ProgressRequest] = JsonDecoder(ProgressRequest)
+
+
+def routes(dependencies: Dependencies) -> list[HTTPRouteHandler]:
+    """The routes of this file."""
+    paths = _Paths(dependencies)
+    return [
+        route("POST", "/api/learning-paths", paths.create),
+        route("GET", "/api/learning-paths", paths.of_learner),
+        route("GET", "/api/learning-paths/{path_id:str}", paths.one),
+        route("PUT", "/api/learning-paths/{path_id:str}/progress", paths.progress),
+    ]
+
+
+class _Paths:
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._dependencies = dependencies
+
+    async def create(self, request: HttpRequest) -> Answer:
+        query(request.scope["query_string"], frozenset())
+        headers = request_headers(request)
+        check_media_type(headers, lines=False)
+        asked = _PATH.decode(await request.body())
+        if isinstance(asked, Invalid):
+            raise invalid_body(asked)
+        repeated = _repeatable(headers, "path", asked.user_id)
+        path_id = repeated or new_id()
+        command = PathCreated(
+            **msgspec.structs.asdict(asked), path_id=path_id, **envelope(self._dependencies, repeated)
+        )
+        if len(msgspec.json.encode(command)) > MAX_RECORD_BYTES:
+            raise problem(413, f"A path may have {MAX_RECORD_BYTES} bytes of JSON.")
+        return await issue(self._dependencies, request, command, f"/api/learning-paths/{path_id}")
+
+    async def progress(self, request: HttpRequest) -> Answer:
+        dependencies = self._dependencies
+        parameters = query(request.scope["query_string"], ONLY_TOKEN)
+        headers = request_headers(request)
+        check_media_type(headers, lines=False)
+        path_id = identifier(request.path_params["path_id"], "pathId")
+        asked = _PROGRESS.decode(await request.body())
+        if isinstance(asked, Invalid):
+            raise invalid_body(asked)
+        # The path may have been made a moment ago: whoever presents the token of that is waited for.
+        await dependencies.freshness.wait(headers, parameters, None)
+        owner = await learning_paths.owner(dependencies.pool, path_id)
+        if owner is None:
+            raise not_found("The learning path")
+        command = PathProgressed(
+            **msgspec.structs.asdict(asked),
+            user_id=owner,
+            path_id=path_id,
+            **envelope(dependencies, _repeatable(headers, "progress", owner, path_id)),
+        )
+        return await issue(dependencies, request, command, f"/api/learning-paths/{segment(path_id)}")
+
+    async def one(self, request: HttpRequest) -> Answer:
+        dependencies = self._dependencies
+        parameters = query(request.scope["query_string"], ONLY_TOKEN)
+        path_id = identifier(request.path_params["path_id"], "pathId")
+        awaited = await dependencies.freshness.wait(request_headers(request), parameters, None)
+        owner = await learning_paths.owner(dependencies.pool, path_id)
+        if owner is None:
+            raise not_found("The learning path")
+        now_ms = dependencies.now_ms()
+        found = await learning_paths.read(dependencies.pool, path_id, owner, dependencies.partition(owner), now_ms)
+        if found is None:
+            raise not_found("The learning path")
+        body = found.path
+        if awaited.stale:
+            body = msgspec.structs.replace(body, freshness=msgspec.structs.replace(body.freshness, stale=True))
+        return json_answer(body, dependencies.freshness.headers(found.seen, awaited, now_ms))
+
+    async def of_learner(self, request: HttpRequest) -> Answer:
+        dependencies = self._dependencies
+        parameters = query(request.scope["query_string"], LIST)
+        user_id = parameters.get("userId")
+        if user_id is None or len(user_id) > MAX_ID_LENGTH:
+            raise bad_parameter("userId", f"`userId` is required: 1 to {MAX_ID_LENGTH} characters.")
+        part = dependencies.partition(user_id)
+        awaited = await dependencies.freshness.wait(request_headers(request), parameters, part)
+        now_ms = dependencies.now_ms()
+        found = await learning_paths.read_all(dependencies.pool, user_id, part)
+        if found is None:
+            raise not_found("The learner")
+        return json_answer(found.paths, dependencies.freshness.headers(found.seen, awaited, now_ms))
+
+
+def _repeatable(headers: dict[bytes, bytes], *what: str) -> str | None:
+    """The id of a command that is sent again under its ``Idempotency-Key``; None without one."""
+    given = headers.get(IDEMPOTENCY_HEADER)
+    if given is None:
+        return None
+    return stable_id("command", *what, identifier(given, "Idempotency-Key"))
