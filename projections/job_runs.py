@@ -61,7 +61,7 @@ WHERE job = %(job)s AND run_key = %(run_key)s AND attempts = %(attempt)s
 RECENT: LiteralString = """
 SELECT job, run_key, queue, state, attempts, due_at, started_at, finished_at, rows_written, error, phase,
        progress_done, progress_total
-FROM job_runs WHERE %(job)s IS NULL OR job = %(job)s
+FROM job_runs WHERE %(job)s::text IS NULL OR job = %(job)s
 ORDER BY coalesce(finished_at, started_at, due_at) DESC, job, run_key LIMIT %(limit)s
 """
 ONE: LiteralString = """

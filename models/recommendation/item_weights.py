@@ -71,12 +71,16 @@ def train_cosine(learner: NDArray[np.int32], items: NDArray[np.int64], item: NDA
 
 
 def train_svd(learner: NDArray[np.int32], items: NDArray[np.int64], item: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Return B (M, M) = V V^T of rank at most 64, from n events; the start vector is constant, so runs agree."""
+    """Return B (M, M) = V V^T from n events; the start vector is constant, so runs agree.
+
+    The rank is at most 64 and at most a third of the matrix's: near full rank V V^T is the identity and says nothing.
+    """
     taken = taken_matrix(learner, items, item)
-    rank = min(RANK, min(taken.shape) - 1)
+    rank = min(RANK, min(taken.shape) // 3)
     if rank < 1:
         return np.zeros((len(items), len(items)))
-    _, _, vt = svds(taken, k=rank, v0=np.ones(min(taken.shape)), solver="arpack")
+    _, strength, vt = svds(taken, k=rank, v0=np.ones(min(taken.shape)), solver="arpack")
+    vt = vt[strength > 1e-9 * strength.max()]
     weights = vt.T @ vt
     np.fill_diagonal(weights, 0.0)
     return np.asarray(weights)
