@@ -9,11 +9,19 @@ from typing import LiteralString
 
 import msgspec
 
-from projections import achievements, profiles
+from projections import achievements, learning_paths, profiles
 from projections.identities import Identities, Learner
 from projections.projection import Effects
 from projections.stores.postgres import Connection
-from schemas.commands import AchievementClaimed, Command, ConsentSet, EraseRequested, ProfileSet
+from schemas.commands import (
+    AchievementClaimed,
+    Command,
+    ConsentSet,
+    EraseRequested,
+    PathCreated,
+    PathProgressed,
+    ProfileSet,
+)
 from schemas.problems import Problem
 
 RESERVE = """
@@ -66,6 +74,10 @@ def _carry_out(connection: Connection, command: Command, learner: Learner, effec
         return 200, None
     if isinstance(command, AchievementClaimed):
         return _CLAIM_VERDICTS[achievements.claim(connection, learner.key, command.achievement_id)]
+    if isinstance(command, PathCreated):
+        return learning_paths.create(connection, learner.key, command, effects)
+    if isinstance(command, PathProgressed):
+        return learning_paths.progress(connection, learner.key, command, effects)
     if isinstance(command, EraseRequested):
         return 200, None
     return 501, Problem(

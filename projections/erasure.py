@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from typing import LiteralString
 
-from projections import commands, dead_letters, interaction_log, outbox, profiles, recommendation_lists
+from projections import (
+    commands,
+    dead_letters,
+    interaction_log,
+    learning_paths,
+    outbox,
+    profiles,
+    recommendation_lists,
+)
 from projections.registry import ALL
 from projections.stores.postgres import Connection
 
@@ -17,6 +25,7 @@ _CORE: tuple[LiteralString, ...] = (
     *outbox.FORGET,
     *dead_letters.FORGET,
     *recommendation_lists.FORGET,
+    *learning_paths.FORGET,
     *commands.FORGET,
     *profiles.FORGET,
     commands.FORGET_LEARNER,

@@ -17,6 +17,7 @@ from schemas.commands import (
 )
 from schemas.impressions import ImpressionServed
 from schemas.interactions import Interaction
+from schemas.learning_paths import LearningPath
 from schemas.lists import Recommendation, TrendingItem
 from schemas.notifications import Notification
 from schemas.paths import PathRequest
@@ -51,6 +52,7 @@ DOCUMENTS: tuple[Document, ...] = (
     Document("recommendation", Recommendation, examples.RECOMMENDATION, "answer"),
     Document("trending-item", TrendingItem, examples.TRENDING_ITEM, "answer"),
     Document("achievements", Achievements, examples.ACHIEVEMENTS, "answer"),
+    Document("learning-path", LearningPath, examples.LEARNING_PATH, "answer"),
     Document("ingest-receipt", IngestReceipt, examples.INGEST_RECEIPT, "answer"),
     Document("command-receipt", CommandReceipt, examples.COMMAND_RECEIPT, "answer"),
     Document("problem", Problem, examples.PROBLEM, "answer"),

@@ -20,7 +20,15 @@ from api.writes import publish
 from projections.reads import command_results
 from projections.reads.command_results import Verdict
 from projections.reads.freshness import moment, relevant
-from schemas.commands import AchievementClaimed, PathCreated, PathProgressed, ProfileRequest, ProfileSet
+from schemas.commands import (
+    AchievementClaimed,
+    FeedbackGiven,
+    OverrideSet,
+    PathCreated,
+    PathProgressed,
+    ProfileRequest,
+    ProfileSet,
+)
 from schemas.decode import JsonDecoder
 from schemas.invalid import Invalid
 from schemas.problems import Problem
@@ -96,7 +104,7 @@ def envelope(dependencies: Dependencies, command_id: str | None = None) -> dict[
 async def issue(
     dependencies: Dependencies,
     request: HttpRequest,
-    command: ProfileSet | AchievementClaimed | PathCreated | PathProgressed,
+    command: ProfileSet | AchievementClaimed | PathCreated | PathProgressed | FeedbackGiven | OverrideSet,
     made: str,
 ) -> Answer:
     """Publishes a command and answers with its verdict, or 202 when there is none in time."""
