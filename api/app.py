@@ -9,7 +9,7 @@ from api.dependencies import Dependencies
 from api.edge import Edge, log_failure
 from api.problems import KINDS, ProblemError, problem, problem_answer, unavailable
 from api.recommendations import Lists
-from api.routes import commands, content, health, interactions, learning_paths, reads, recommendations
+from api.routes import commands, content, control, health, interactions, learning_paths, reads, recommendations
 from api.routes.exchange import HttpRequest, request_id, respond
 from projections.stores.postgres_pool import Unavailable
 
@@ -22,6 +22,7 @@ def create_app(dependencies: Dependencies, lists: Lists | None = None) -> Litest
             *interactions.routes(dependencies),
             *content.routes(dependencies),
             *commands.routes(dependencies),
+            *control.routes(dependencies),
             *learning_paths.routes(dependencies),
             *reads.routes(dependencies),
             *recommendations.routes(lists),

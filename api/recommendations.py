@@ -16,14 +16,16 @@ from api.dependencies import Dependencies
 from api.edge import HOT_PREFIX, new_id
 from api.freshness import TOKEN_HEADER, Awaited, timestamp
 from api.parameters import TOKEN, identifier, one_of, query, whole_number
-from api.problems import Answer, Headers, unavailable
+from api.problems import Answer, Headers, bad_parameter, unavailable
 from projections.reads import ready_list, recommendations
 from projections.reads.ready_list import ReadyList
+from projections.recommender import reranking
+from projections.recommender.reranking import Context
 from projections.stores.postgres_pool import Unavailable
 from projections.stores.redis import Versioned, recommendations_key
 
-KNOWN = frozenset({"limit", "type", TOKEN})
-TYPES = ("content_based", "trending")
+KNOWN = frozenset({"limit", "type", "context", TOKEN})
+TYPES = ("hybrid", "content_based", "collaborative", "sequential", "trending")
 BEST = "hybrid"
 """The list that is served when no type is asked for."""
 USUAL_LIMIT = 10
@@ -43,6 +45,8 @@ class Asked(NamedTuple):
 
     limit: int
     kind: str
+    context: Context | None = None
+    """What the reader is doing: reorders the stored list, so that Redis' ready one does not serve."""
 
 
 class Found(NamedTuple):
@@ -112,7 +116,7 @@ class Lists:
         # By the id, not by the remembered key: the learner may have been erased and come back under another.
         self._learners.put(segment, stored.learner_key)
         redis = self._dependencies.redis
-        if redis is not None:
+        if redis is not None and asked.context is None:
             payload = ready_list.encode(stored.kept)
             await redis.put(recommendations_key(stored.learner_key, asked.kind), Versioned(stored.applied_seq, payload))
         if not stored.ready.ends:
@@ -193,7 +197,20 @@ def _asked(query_string: bytes) -> Asked:
     return Asked(
         limit=whole_number(parameters, "limit", USUAL_LIMIT, 1, LARGEST_LIMIT),
         kind=one_of(parameters, "type", BEST, TYPES),
+        context=_context(parameters),
     )
+
+
+def _context(parameters: dict[str, str]) -> Context | None:
+    text = parameters.get("context", "")
+    if not text:
+        return None
+    context = reranking.parse(text)
+    if context is None:
+        raise bad_parameter(
+            "context", 'Send `topic:algebra`, or JSON with topic, contentType, contentId, device: {"topic":"algebra"}.'
+        )
+    return context
 
 
 def _unpacked(payload: bytes) -> ReadyList | None:

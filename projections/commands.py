@@ -9,7 +9,7 @@ from typing import LiteralString
 
 import msgspec
 
-from projections import achievements, learning_paths, profiles
+from projections import achievements, learning_paths, overrides, profiles
 from projections.identities import Identities, Learner
 from projections.projection import Effects
 from projections.stores.postgres import Connection
@@ -18,6 +18,8 @@ from schemas.commands import (
     Command,
     ConsentSet,
     EraseRequested,
+    FeedbackGiven,
+    OverrideSet,
     PathCreated,
     PathProgressed,
     ProfileSet,
@@ -74,6 +76,10 @@ def _carry_out(connection: Connection, command: Command, learner: Learner, effec
         return 200, None
     if isinstance(command, AchievementClaimed):
         return _CLAIM_VERDICTS[achievements.claim(connection, learner.key, command.achievement_id)]
+    if isinstance(command, OverrideSet):
+        return overrides.set_override(connection, learner.key, command, effects.applied_seq)
+    if isinstance(command, FeedbackGiven):
+        return overrides.give_feedback(connection, learner.key, command, effects.applied_seq)
     if isinstance(command, PathCreated):
         return learning_paths.create(connection, learner.key, command, effects)
     if isinstance(command, PathProgressed):

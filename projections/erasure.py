@@ -13,6 +13,7 @@ from projections import (
     interaction_log,
     learning_paths,
     outbox,
+    overrides,
     profiles,
     recommendation_lists,
 )
@@ -26,6 +27,7 @@ _CORE: tuple[LiteralString, ...] = (
     *dead_letters.FORGET,
     *recommendation_lists.FORGET,
     *learning_paths.FORGET,
+    *overrides.FORGET,
     *commands.FORGET,
     *profiles.FORGET,
     commands.FORGET_LEARNER,

@@ -5,23 +5,32 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 from models.list_ranking import BLEND, TERMS
 from models.reasons import reason
+from projections.overrides import FORBIDDEN
+from projections.recommender import list_rows
+from projections.recommender.reranking import Context
 from schemas.lists import Recommendation, RecommendationType
 
-SELECT_LIST = """
+SELECT_LIST: LiteralString = (
+    """
 SELECT list.learner_key, list.applied_seq, list.generated_at, list.as_of, list.confidence,
        content.content_id, content.content_type, content.title,
-       list.terms[(entry.place - 1) * 4 + 1 : entry.place * 4], near.title, entry.because = entry.item_key
+       list.terms[(entry.place - 1) * 4 + 1 : entry.place * 4], near.title, entry.because = entry.item_key,
+       list.writer, list.sources[entry.place], list.confidences[entry.place], content.topics
 FROM recommendations AS list
 LEFT JOIN unnest(list.item_keys, list.because) WITH ORDINALITY AS entry (item_key, because, place) ON true
 LEFT JOIN content ON content.item_key = entry.item_key AND NOT content.withdrawn
+    AND NOT ("""  # noqa: S608 - of constants only
+    + FORBIDDEN
+    + """)
 LEFT JOIN content AS near ON near.item_key = entry.because
 WHERE list.learner_key = (SELECT learner_key FROM learners WHERE user_id = %(user_id)s) AND list.type = %(type)s
 ORDER BY entry.place
 """
+)
 """A stored list, a row an item; one row without a content_id for an empty list.  `of_stored` reads it."""
 _TYPE = {kind: RecommendationType(kind) for kind in BLEND}
 
@@ -63,14 +72,23 @@ def recommendations(
     ]
 
 
-def of_stored(kind: str, rows: Sequence[Sequence[Any]]) -> list[Recommendation]:
-    """The list in the rows of SELECT_LIST; content withdrawn since it was written is left out."""
+def stored_kind(kind: str) -> str:
+    """The kind of the stored list that a list of this kind is read from."""
+    return list_rows.HYBRID if kind in list_rows.DERIVED else kind
+
+
+def of_stored(kind: str, rows: Sequence[Sequence[Any]], wanted: Context | None = None) -> list[Recommendation]:
+    """The list in the rows of SELECT_LIST, without content that was withdrawn or forbidden since it was written."""
     if not rows:
+        return []
+    if rows[0][11] == list_rows.WRITER:
+        return list_rows.of_stored(kind, rows, wanted)
+    if kind in list_rows.DERIVED:
         return []
     learner_key, _, generated_at, _, confidence = rows[0][:5]
     entries = [
         Entry(content_id, content_type, title, [round(term, 4) for term in terms], because, begun)
-        for content_id, content_type, title, terms, because, begun in (row[5:] for row in rows)
+        for content_id, content_type, title, terms, because, begun in (row[5:11] for row in rows)
         if content_id is not None
     ]
     return recommendations(kind, learner_key, generated_at, round(confidence, 4), entries)

@@ -38,7 +38,7 @@ FORGOTTEN_VERSION = (1 << 63) - 1
 AS_OF = "SELECT coalesce(max(watermark_ms), 0) FROM stream_offset"
 SELECT_LEARNERS = """
 SELECT learner_key, consent,
-       greatest(engagement.applied_seq, recent_interaction.applied_seq, learner_private.version, 0),
+       greatest(engagement.applied_seq, recent_interaction.applied_seq, learner_private.version, rules_seq),
        concat_ws(' ', array_to_string(interests, ' '), array_to_string(learning_objectives, ' '),
                  array_to_string(career_goals, ' '))
 FROM learners
@@ -49,6 +49,7 @@ WHERE learner_key = ANY (%(learners)s::bigint[])
 ORDER BY learner_key
 """
 """What a list must reflect is read before what it is made of: it may reflect more than it says, never less."""
+SELECT_RULED = "SELECT learner_key FROM learners WHERE learner_key = ANY (%(learners)s::bigint[]) AND rules_seq > 0"
 SELECT_PREFERENCES = """
 SELECT array_send(array_agg(learner_key)), array_send(array_agg(item_key)), array_send(array_agg(log_positive)),
        array_send(array_agg(log_negative)), array_send(array_agg(events)), array_send(array_agg(completions))
@@ -83,7 +84,8 @@ LEFT JOIN (SELECT learner_key, min(applied_seq) AS applied_seq, count(*) AS kind
            FROM recommendations GROUP BY learner_key) AS lists USING (learner_key)
 WHERE coalesce(engagement.learner_key, learner_private.learner_key) IS NOT NULL
   AND (lists.kinds IS DISTINCT FROM %(kinds)s
-       OR lists.applied_seq < greatest(engagement.applied_seq, recent_interaction.applied_seq, learner_private.version))
+       OR lists.applied_seq < greatest(engagement.applied_seq, recent_interaction.applied_seq, learner_private.version,
+                                    rules_seq))
 ORDER BY greatest(engagement.applied_seq, learner_private.version) DESC
 """
 FORGET: tuple[LiteralString, ...] = ("DELETE FROM recommendations WHERE learner_key = %(learner_key)s",)
@@ -146,7 +148,8 @@ def write_lists(connection: Connection, learner_keys: Sequence[int], catalogue: 
         with connection.transaction():
             for kind, (ranked, because) in lists.items():
                 _store(connection, kind, ranked, because, learners, confidence, catalogue, generated_ms, as_of_ms)
-        _mirror(mirror, *lists[MIRRORED], learners, confidence, catalogue, generated_ms, as_of_ms)
+        ruled = frozenset(row[0] for row in connection.execute(SELECT_RULED, {"learners": learners.key}).fetchall())
+        _mirror(mirror, *lists[MIRRORED], learners, confidence, catalogue, generated_ms, as_of_ms, ruled)
 
 
 def forget_mirrored(mirror: Mirror, learner_keys: Sequence[int]) -> None:
@@ -274,6 +277,7 @@ def _mirror(
     catalogue: Catalogue,
     generated_ms: int,
     as_of_ms: int,
+    ruled: frozenset[int],
 ) -> None:
     shown = min(ready_list.MOST_ITEMS, ranked.item.shape[1])
     generated_at = _moment(generated_ms)
@@ -290,6 +294,11 @@ def _mirror(
     )
     ids, types, titles = catalogue.content_id, catalogue.content_type, catalogue.title
     for learner_key, applied_seq, sure, items, terms, nearest, length in columns:
+        if learner_key in ruled:
+            # What the rules forbid is left out when the list is read from Postgres.
+            for kind in KINDS:
+                mirror.forget(recommendations_key(learner_key, kind), applied_seq)
+            continue
         entries = [
             Entry(ids[item], types[item], titles[item], parts, titles[one] if one >= 0 else None, one == item)
             for item, parts, one in zip(items[:length], terms, nearest, strict=False)

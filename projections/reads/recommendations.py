@@ -10,9 +10,11 @@ import numpy as np
 
 from models.trending import DEFAULT_WINDOW, relative
 from projections import list_answers
+from projections.overrides import FORBIDDEN
 from projections.reads import ready_list
 from projections.reads.freshness import OFFSETS, seen, to_ms
 from projections.reads.ready_list import ReadyList
+from projections.recommender.reranking import Context
 from projections.stores.postgres_pool import ReadPool
 from schemas.lists import Recommendation, RecommendationType
 
@@ -22,7 +24,7 @@ POPULAR_CONFIDENCE = 0.2
 """A popular list knows nothing of its reader."""
 
 NEEDED: LiteralString = """
-SELECT l.learner_key, greatest(e.applied_seq, r.applied_seq, p.version, 0)
+SELECT l.learner_key, greatest(e.applied_seq, r.applied_seq, p.version, l.rules_seq)
 FROM learners l
 LEFT JOIN engagement e USING (learner_key)
 LEFT JOIN recent_interaction r USING (learner_key)
@@ -34,16 +36,22 @@ SELECT learner_key, min(applied_seq) FROM recommendations
 WHERE learner_key = ANY (%(learner_keys)s::bigint[]) GROUP BY learner_key
 """
 # What nobody has used yet comes after what is used, in the order of the catalogue: never empty while there is content.
-POPULAR: LiteralString = """
-SELECT c.content_id, c.content_type, c.title, coalesce(t.log_24h, '-Infinity') AS log_sum
-FROM content c LEFT JOIN trending t USING (item_key)
-WHERE NOT c.withdrawn
+POPULAR: LiteralString = (
+    """
+SELECT content.content_id, content.content_type, content.title, coalesce(t.log_24h, '-Infinity') AS log_sum
+FROM (SELECT %(learner_key)s::bigint AS learner_key, 'trending' AS type) AS list
+CROSS JOIN content LEFT JOIN trending t USING (item_key)
+WHERE NOT content.withdrawn
   AND NOT EXISTS (
       SELECT FROM preference p
-      WHERE p.learner_key = %(learner_key)s AND p.item_key = c.item_key AND p.completions > 0)
-ORDER BY log_sum DESC, c.catalogue_position NULLS LAST, c.item_key
+      WHERE p.learner_key = list.learner_key AND p.item_key = content.item_key AND p.completions > 0)
+  AND NOT ("""  # noqa: S608 - of constants only
+    + FORBIDDEN
+    + """)
+ORDER BY log_sum DESC, content.catalogue_position NULLS LAST, content.item_key
 LIMIT %(items)s
 """
+)
 NOBODY = 0
 """A learner_key that no learner has."""
 
@@ -78,13 +86,14 @@ async def reached(pool: ReadPool, learner_keys: list[int]) -> dict[int, int]:
     return {row[0]: row[1] for row in await pool.rows(REACHED, {"learner_keys": learner_keys})}
 
 
-async def stored(pool: ReadPool, user_id: str, kind: str) -> StoredList | None:
-    """A learner's list of one kind; None for an unknown learner, or one without that list."""
-    rows = await pool.rows(list_answers.SELECT_LIST, {"user_id": user_id, "type": kind})
+async def stored(pool: ReadPool, user_id: str, kind: str, wanted: Context | None = None) -> StoredList | None:
+    """A learner's list of one kind, in the order of a context; None for an unknown learner, or one without it."""
+    which = {"user_id": user_id, "type": list_answers.stored_kind(kind)}
+    rows = await pool.rows(list_answers.SELECT_LIST, which)
     if not rows:
         return None
     learner_key, applied_seq, generated_at, as_of = rows[0][:4]
-    items = [msgspec.json.encode(item) for item in list_answers.of_stored(kind, rows)]
+    items = [msgspec.json.encode(item) for item in list_answers.of_stored(kind, rows, wanted)]
     times = {"generated_at_ms": to_ms(generated_at), "as_of_ms": to_ms(as_of)}
     return StoredList(
         learner_key=learner_key,

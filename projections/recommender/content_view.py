@@ -15,7 +15,7 @@ from scipy.sparse import csr_array
 from models.columns import Int32, Int64, Mask
 from models.recommendation.bounded_rows import Rows, empty_rows
 from models.recommendation.content import item_text, nearest_rows, tfidf
-from projections.recommender.list_rows import Described
+from projections.recommender.reranking import Described
 from projections.stores.postgres import Connection
 
 VERSION: LiteralString = "SELECT coalesce(max(version), 0), coalesce(max(item_key), 0) FROM content"

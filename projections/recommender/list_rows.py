@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Sequence
-from typing import LiteralString, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 import msgspec
 import numpy as np
@@ -14,6 +14,7 @@ from models.columns import Float32, Float64, Int16, Int64
 from models.recommendation.sources import FAMILIES
 from projections.reads import ready_list
 from projections.recommender.reasons import reason
+from projections.recommender.reranking import Candidate, Context, Described, reordered
 from projections.stores.postgres import Connection, flatten
 from projections.stores.redis import Mirror, recommendations_key
 from schemas.lists import Recommendation, RecommendationType
@@ -63,14 +64,6 @@ class List(NamedTuple):
     """(n,) see `reasons.reason`."""
     confidence: Float64
     """(n,) in [0, 1]."""
-
-
-class Described(NamedTuple):
-    """What is shown of a piece of content."""
-
-    content_id: str
-    content_type: str
-    title: str | None
 
 
 def relevance(score: float) -> float:
@@ -174,3 +167,31 @@ def moment(at_ms: int) -> dt.datetime:
 
 def _first(values: Float64) -> float:
     return float(values[0]) if len(values) else 0.0
+
+
+def of_stored(kind: str, rows: Sequence[Sequence[Any]], wanted: Context | None = None) -> list[Recommendation]:
+    """A list of a kind from the rows of ``list_answers.SELECT_LIST`` of a stored hybrid list.
+
+    Args:
+        kind: hybrid; or a derived one, which holds the same candidates in the order of its own terms.
+        rows: a row an item; those without a content_id are left out.
+        wanted: what the reader is doing now; what fits it comes first.
+    """
+    shown = [row for row in rows if row[5] is not None]
+    candidates = [
+        Candidate(Described(row[5], row[6], row[7]), tuple(row[8]), row[12], row[13], frozenset(row[14] or ()))
+        for row in shown
+    ]
+    ordered = reordered(kind, candidates, wanted)
+    generated_ms = round(rows[0][2].timestamp() * 1000)
+    last_title = next((row[9] for row in shown if row[9]), None)
+    return recommendations(
+        kind,
+        rows[0][0],
+        generated_ms,
+        [one.content for one in ordered],
+        [one.terms for one in ordered],
+        [one.source for one in ordered],
+        [one.confidence for one in ordered],
+        last_title,
+    )

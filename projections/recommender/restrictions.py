@@ -10,7 +10,7 @@ from projections.stores.postgres import Connection
 
 SELECT_LEARNERS: LiteralString = """
 SELECT learner_key, consent,
-       greatest(engagement.applied_seq, recent_interaction.applied_seq, learner_private.version, 0),
+       greatest(engagement.applied_seq, recent_interaction.applied_seq, learner_private.version, rules_seq),
        concat_ws(' ', array_to_string(interests, ' '),
            array_to_string(learning_objectives, ' '), array_to_string(career_goals, ' '))
 FROM learners

@@ -112,7 +112,8 @@ class Bench:
     def ask(self, query: str, *parameters: Any) -> list[Any]:
         """The rows of a query."""
         with psycopg.connect(self.url) as connection:
-            return connection.execute(query, parameters).fetchall()
+            given = parameters[0] if parameters and isinstance(parameters[0], dict) else parameters
+            return connection.execute(query, given).fetchall()
 
     def items(self, user: str) -> list[str]:
         """The content ids of a learner's stored hybrid list."""

@@ -79,6 +79,7 @@ CREATE TABLE recommender_status (
 );
 
 -- Learners' own rules; they win over every score.
+ALTER TABLE learners ADD COLUMN rules_seq bigint NOT NULL DEFAULT 0;  -- transaction of the newest rule or feedback
 CREATE TABLE learner_override (
     learner_key bigint NOT NULL,
     kind        text   NOT NULL,               -- hide, pin, neverShowTopic, neverShowContentType, optOut

@@ -1,0 +1,73 @@
+"""How do learners steer their own lists?  Rules and feedback: commands that hold from their verdict on, everywhere.
+
+Once the worker has carried one out, the learner's ready lists are taken out of Redis under a version that no older list
+can overwrite; until a new one is written, lists come from Postgres, which leaves out what the rules forbid.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from litestar.handlers import HTTPRouteHandler
+
+from api.bodies import check_media_type
+from api.dependencies import Dependencies
+from api.parameters import identifier, query
+from api.problems import Answer, invalid_body
+from api.routes.commands import envelope, issue, segment
+from api.routes.exchange import HttpRequest, request_headers, route
+from projections.reads import recommendations
+from projections.stores.redis import Versioned, recommendations_key
+from schemas.commands import FeedbackGiven, FeedbackRequest, OverrideRequest, OverrideSet
+from schemas.decode import JsonDecoder
+from schemas.invalid import Invalid
+from schemas.lists import RecommendationType
+
+NOTHING = frozenset[str]()
+TOMBSTONE_SECONDS = 3_600
+_FEEDBACK: JsonDecoder[FeedbackRequest] = JsonDecoder(FeedbackRequest)
+_OVERRIDE: JsonDecoder[OverrideRequest] = JsonDecoder(OverrideRequest)
+
+
+def routes(dependencies: Dependencies) -> list[HTTPRouteHandler]:
+    """The routes of this file."""
+    control = _Control(dependencies)
+    return [
+        route("POST", "/api/recommendations/{user_id:str}/feedback", control.give_feedback),
+        route("POST", "/api/recommendations/{user_id:str}/overrides", control.set_override),
+    ]
+
+
+class _Control:
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._dependencies = dependencies
+
+    async def give_feedback(self, request: HttpRequest) -> Answer:
+        asked = _FEEDBACK.decode(await self._body(request))
+        if isinstance(asked, Invalid):
+            raise invalid_body(asked)
+        user_id = identifier(request.path_params["user_id"], "userId")
+        command = FeedbackGiven(**msgspec.structs.asdict(asked), user_id=user_id, **envelope(self._dependencies))
+        return await self._issue(request, command)
+
+    async def set_override(self, request: HttpRequest) -> Answer:
+        asked = _OVERRIDE.decode(await self._body(request))
+        if isinstance(asked, Invalid):
+            raise invalid_body(asked)
+        user_id = identifier(request.path_params["user_id"], "userId")
+        command = OverrideSet(**msgspec.structs.asdict(asked), user_id=user_id, **envelope(self._dependencies))
+        return await self._issue(request, command)
+
+    async def _body(self, request: HttpRequest) -> bytes:
+        query(request.scope["query_string"], NOTHING)
+        check_media_type(request_headers(request), lines=False)
+        return await request.body()
+
+    async def _issue(self, request: HttpRequest, command: FeedbackGiven | OverrideSet) -> Answer:
+        dependencies = self._dependencies
+        answer = await issue(dependencies, request, command, f"/api/recommendations/{segment(command.user_id)}")
+        needed = await recommendations.needed(dependencies.pool, command.user_id)
+        if needed is not None and dependencies.redis is not None:
+            for kind in RecommendationType:
+                key = recommendations_key(needed.learner_key, kind.value)
+                await dependencies.redis.put(key, Versioned(needed.applied_seq, b""), TOMBSTONE_SECONDS)
+        return answer

@@ -1,0 +1,131 @@
+"""Control: rules and feedback hold in stored lists at once, in new lists from then on, and are taken back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from recommender_kit import Bench
+
+from projections import list_answers
+from projections.recommender.reranking import Candidate, Context, Described, parse, reordered
+
+from test_engine import fill  # isort: skip
+
+
+def served(bench: Bench, user: str, kind: str = "hybrid", wanted: Context | None = None) -> list[Any]:
+    """What a reader gets from the stored list."""
+    rows = bench.ask(list_answers.SELECT_LIST, {"user_id": user, "type": list_answers.stored_kind(kind)})
+    return list_answers.of_stored(kind, rows, wanted)
+
+
+def order(bench: Bench, number: int, user: str, **override: Any) -> None:
+    """Publishes an override and lets the worker carry it out."""
+    active = override.pop("active", True)
+    command = {"command": "OverrideSet", "commandId": f"o-{number}", "userId": user, "override": override}
+    bench.log.put("learner-commands", {**command, "active": active, "issuedAt": "2026-01-01T00:00:00Z"})
+    bench.work()
+
+
+@pytest.fixture
+def running(bench: Bench) -> Any:
+    """A recommender that has written everybody's list."""
+    fill(bench)
+    bench.work()
+    engine = bench.engine()
+    bench.feed(engine)
+    return engine
+
+
+def test_hidden_content_is_gone_at_once_and_stays_gone(bench: Bench, running: Any) -> None:
+    """The list written before leaves it out, the next one does not hold it; the rule taken back, it is shown again."""
+    first = served(bench, "u-1")[0].content_id
+    order(bench, 1, "u-1", kind="hide", contentId=first)
+    assert first not in [one.content_id for one in served(bench, "u-1")]
+    assert first in bench.items("u-1")
+    bench.feed(running)
+    assert first not in bench.items("u-1")
+    order(bench, 2, "u-1", kind="hide", contentId=first, active=False)
+    bench.feed(running)
+    assert first in bench.items("u-1")
+
+
+def test_topics_kinds_and_opting_out(bench: Bench, running: Any) -> None:
+    """A forbidden topic is shown nowhere; who opts out gets what anyone would get; a pinned item stands first."""
+    order(bench, 1, "u-1", kind="neverShowTopic", topic="Algebra")
+    assert all(int(one.content_id[2:]) % 2 == 0 for one in served(bench, "u-1"))
+    order(bench, 2, "u-2", kind="optOut")
+    assert served(bench, "u-2") == []
+    pinned = bench.items("u-3")[-1]
+    order(bench, 3, "u-3", kind="pin", contentId=pinned)
+    bench.feed(running)
+    assert all(int(item[2:]) % 2 == 0 for item in bench.items("u-1"))
+    assert bench.items("u-3")[0] == pinned
+    assert served(bench, "u-3")[0].reason == "You pinned it."
+    stored = "SELECT sources FROM recommendations NATURAL JOIN learners WHERE user_id = %s AND type = 'hybrid'"
+    ((sources,),) = bench.ask(stored, "u-2")
+    assert max(sources) < 0
+
+
+def test_feedback_teaches_and_hides(bench: Bench, running: Any) -> None:
+    """Disliked content leaves the lists; liked content counts as taken; unknown content earns a 404."""
+    shown = [one.content_id for one in served(bench, "u-1")]
+    known = running.state.learners.find(bench.ask("SELECT learner_key FROM learners WHERE user_id = 'u-1'")[0][0])
+    before = int(running.state.tables.histories.distinct[known])
+    for number, (item, action) in enumerate([(shown[0], "disliked"), (shown[1], "liked"), ("no-such", "liked")]):
+        given = {"command": "FeedbackGiven", "commandId": f"f-{number}", "userId": "u-1", "contentId": item}
+        bench.log.put("learner-commands", {**given, "action": action, "issuedAt": "2026-09-01T00:00:00Z"})
+    bench.work()
+    verdicts = bench.ask("SELECT status FROM command_result ORDER BY command_id")
+    assert verdicts == [(200,), (200,), (404,)]
+    assert shown[0] not in [one.content_id for one in served(bench, "u-1")]
+    bench.feed(running)
+    assert int(running.state.tables.histories.distinct[known]) == before + 1
+    assert not {shown[0], shown[1]} & set(bench.items("u-1"))
+
+
+def test_answers_are_explained(bench: Bench, running: Any) -> None:
+    """The terms of an answer sum to the score whose logistic is its relevance; confidence falls along the list."""
+    answer = served(bench, "u-1")
+    assert len(answer) > 10
+    for one in answer:
+        total = sum(one.terms.values())
+        assert one.relevance_score == pytest.approx(1 / (1 + 2.718281828459045**-total), abs=1e-4)
+        assert 0 <= one.confidence_score <= 1
+        assert one.reason.endswith(".")
+    sure = [one.confidence_score for one in answer]
+    assert sure == sorted(sure, reverse=True)
+
+
+def test_derived_kinds_hold_their_own_candidates(bench: Bench, running: Any) -> None:
+    """`collaborative` and `sequential` come out of the stored list, each ordered by its own terms."""
+    everything = {one.content_id for one in served(bench, "u-1")}
+    for kind in ("collaborative", "sequential"):
+        answer = served(bench, "u-1", kind)
+        assert answer
+        assert {one.type.value for one in answer} == {kind}
+        assert {one.content_id for one in answer} <= everything
+
+
+def test_a_context_changes_the_order_and_keeps_the_sum() -> None:
+    """Content of the topic asked for moves up by what its context term grows; what is open now is left out."""
+    plain = [
+        Candidate(Described(f"c-{n}", "video", None), (0.0, 3.0 - n, 0.0, 0.0), 0, 0.1, frozenset({topic}))
+        for n, topic in enumerate(["chess", "chess", "Algebra"])
+    ]
+    moved = reordered("hybrid", plain, parse("topic:algebra"))
+    assert [one.content.content_id for one in moved] == ["c-0", "c-2", "c-1"]
+    assert sum(moved[1].terms) == 3.0
+    opened = reordered("hybrid", plain, parse('{"contentId": "c-0", "device": "mobile"}'))
+    assert [one.content.content_id for one in opened] == ["c-1", "c-2"]
+    assert parse("{") is None
+    assert parse('{"topic": 3}') is None
+
+
+def test_an_erased_learner_leaves_no_rule(bench: Bench, running: Any) -> None:
+    """Rules and feedback are forgotten with the learner."""
+    order(bench, 1, "u-1", kind="optOut")
+    erase = {"command": "EraseRequested", "commandId": "e-1", "userId": "u-1", "issuedAt": "2026-01-01T00:00:00Z"}
+    bench.log.put("learner-commands", erase)
+    bench.work()
+    assert bench.ask("SELECT count(*) FROM learner_override") == [(0,)]
