@@ -9,8 +9,8 @@
 | evening | by day | by night | events from 18 to 4 o'clock, the learner's own time |
 
 These are habits seen on a learning platform and answers that the learner gave; they are no psychological test.  Each
-value starts at the learner's own answer, or one half, and behaviour moves it: value = (m a + S) / (m + n) with S the sum
-and n the number of observations, m = ``ANSWER_WEIGHT`` or ``PRIOR_WEIGHT``.  Sums are free of the order of events.
+value starts at the learner's own answer, or one half, and behaviour moves it: value = (m a + S) / (m + n) with a the
+start, S the sum and n the number of observations, m = ``ANSWER_WEIGHT`` or ``PRIOR_WEIGHT``.  Sums are free of order.
 Only events whose consent names this purpose are counted.
 """
 
