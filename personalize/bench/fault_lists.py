@@ -12,8 +12,8 @@ import redis
 from personalize.bench.fault_tables import Database
 from personalize.bench.fault_verdict import Verdict
 from personalize.stack import Endpoints
+from projections.recommendation_lists import KINDS
 
-_KINDS: Final = 3
 _VERSION_DIGITS: Final = 16
 
 BEHIND: Final = """
@@ -32,7 +32,7 @@ VERSIONS: Final = "SELECT learner_key, type, applied_seq FROM recommendations"
 
 def lists_behind(database: Database) -> int:
     """Learners whose lists do not reflect their newest event yet."""
-    row = database.execute(BEHIND, (_KINDS,)).fetchone()
+    row = database.execute(BEHIND, (len(KINDS),)).fetchone()
     return int(row[0]) if row else 0
 
 
