@@ -26,11 +26,12 @@ KEPT = 5
 
 # The newest rows in applied order; consent bit 1 is personalisation.
 TRAINING: LiteralString = """
-SELECT array_send(array_agg(learner_key ORDER BY applied_seq, ordinal)),
-       array_send(array_agg(item_key ORDER BY applied_seq, ordinal)),
-       array_send(array_agg(occurred_at ORDER BY applied_seq, ordinal))
-FROM (SELECT learner_key, item_key, occurred_at, applied_seq, ordinal FROM interaction_log
-      WHERE consent & 1 <> 0 ORDER BY applied_seq DESC, ordinal DESC LIMIT %(most)s) AS newest
+SELECT array_send(array_agg(learner_key)), array_send(array_agg(item_key)), array_send(array_agg(occurred_at))
+FROM (
+    SELECT learner_key, item_key, occurred_at FROM (
+        SELECT learner_key, item_key, occurred_at, applied_seq, ordinal FROM interaction_log
+        WHERE consent & 1 <> 0 ORDER BY applied_seq DESC, ordinal DESC LIMIT %(most)s) AS newest
+    ORDER BY applied_seq, ordinal) AS in_order
 """
 LIST: LiteralString = """
 SELECT version, kind, state, created_at, trained_until, events, items, metrics, promoted_at, octet_length(body)

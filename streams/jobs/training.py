@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from models.recommendation.ease import MOST_ITEMS, most_taken, train_ease
 from models.recommendation.hold_out import Metrics, Split, cut_for, evaluate, judged_learners, split_at
@@ -50,11 +51,13 @@ def training(trainers: Mapping[str, Trainer]) -> Callable[[Assignment], Effect]:
     def work(assignment: Assignment) -> Effect:
         events = model_artifacts.training_events(assignment.connection)
         candidates = []
-        for done, (kind, trainer) in enumerate(trainers.items()):
-            assignment.report(f"train {kind}", done, len(trainers))
-            candidate = train_one(assignment.connection, kind, trainer, events)
-            if candidate is not None:
-                candidates.append(candidate)
+        # One core: training has all night, and the worker beside it has not.
+        with threadpool_limits(limits=1):
+            for done, (kind, trainer) in enumerate(trainers.items()):
+                assignment.report(f"train {kind}", done, len(trainers))
+                candidate = train_one(assignment.connection, kind, trainer, events)
+                if candidate is not None:
+                    candidates.append(candidate)
         return lambda connection: sum(_keep(connection, candidate) for candidate in candidates)
 
     return work
