@@ -24,6 +24,7 @@ BENCHES: Final[dict[str, str]] = {
     "faults": "Kill, stop and restart processes and servers; compare with a reference fold.",
     "quality": "How good the recommendations are: each event ranked before it is counted.",
     "learner": "How well the learner model predicts the next answer.",
+    "paths": "What adaptive order and difficulty save a simulated class, and how fast paths are planned.",
 }
 _JSON = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Also write the report to this file.")]
 
