@@ -78,8 +78,10 @@ CREATE TABLE recommender_status (
     behind   bigint      NOT NULL              -- records fetched and not folded
 );
 
+ALTER TABLE learners
+    ADD COLUMN rules_seq bigint NOT NULL DEFAULT 0;  -- transaction of the newest rule or feedback
+
 -- Learners' own rules; they win over every score.
-ALTER TABLE learners ADD COLUMN rules_seq bigint NOT NULL DEFAULT 0;  -- transaction of the newest rule or feedback
 CREATE TABLE learner_override (
     learner_key bigint NOT NULL,
     kind        text   NOT NULL,               -- hide, pin, neverShowTopic, neverShowContentType, optOut
