@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.recommendation import sources
 from models.recommendation.compiled import compiled
-from models.recommendation.histories import has_taken
+from models.recommendation.histories import in_taken
 from models.recommendation.popularity import POPULARITIES
 from models.recommendation.scoring import Scores
 from models.recommendation.tables import Tables
@@ -68,23 +68,33 @@ def _sift_down(value: NDArray[np.float64], item: NDArray[np.int32], root: int, s
 
 
 @compiled
-def _allowed(tables: Tables, learner: int, item: int, known_only: bool) -> bool:
-    if known_only and tables.items.events[item] == 0:
+def _allowed(events: NDArray[np.int32], taken: NDArray[np.int64], learner: int, item: int, known_only: bool) -> bool:
+    if known_only and events[item] == 0:
         return False
-    return not has_taken(tables.histories, learner, item)
+    return not in_taken(taken, learner, item)
 
 
 @compiled
-def _select_top(out: Candidates, scores: Scores, tables: Tables, source: int, learner: int, known_only: bool) -> None:
-    """Keep the TOP best items of one accumulated source, best first; of equal scores the smaller slot."""
-    value, item = out.top_value[source], out.top_item[source]
+def _select_top(
+    value: NDArray[np.float64],
+    item: NDArray[np.int32],
+    score_of: NDArray[np.float32],
+    touched: NDArray[np.int32],
+    touched_count: int,
+    events: NDArray[np.int32],
+    taken: NDArray[np.int64],
+    source: int,
+    learner: int,
+    known_only: bool,
+) -> int:
+    """Keep the TOP best items of one source, best first, of equals the smaller slot; return how many there are."""
     size = 0
-    for k in range(scores.touched_count[0]):
-        candidate = scores.touched[k] + 0  # as wide as every other slot: one compiled version of what it is given to
-        score = float(scores.score[candidate, source])
+    for k in range(touched_count):
+        candidate = touched[k] + 0  # as wide as every other slot: one compiled version of what it is given to
+        score = float(score_of[candidate, source])
         if score <= 0.0 or (size == TOP and (score < value[0] or (score == value[0] and candidate > item[0]))):
             continue
-        if not _allowed(tables, learner, candidate, known_only):
+        if not _allowed(events, taken, learner, candidate, known_only):
             continue
         if size < TOP:
             value[size], item[size] = score, candidate
@@ -102,23 +112,29 @@ def _select_top(out: Candidates, scores: Scores, tables: Tables, source: int, le
         value[0], value[end] = value[end], value[0]
         item[0], item[end] = item[end], item[0]
         _sift_down(value, item, 0, end)
-    out.top_count[source] = size
+    return size
 
 
 @compiled
-def _select_popular(out: Candidates, tables: Tables, kind: int, learner: int) -> None:
-    popularity = tables.popularity
-    source = _ACCUMULATED + kind
+def _select_popular(
+    value: NDArray[np.float64],
+    item: NDArray[np.int32],
+    leaders: NDArray[np.int32],
+    weight: NDArray[np.float64],
+    taken: NDArray[np.int64],
+    learner: int,
+) -> int:
+    """The same for a popularity from its ready list (L,)."""
     size = 0
-    for k in range(popularity.leaders_length[kind]):
-        item = popularity.leaders[kind, k] + 0
-        if not has_taken(tables.histories, learner, item):
-            out.top_item[source, size] = item
-            out.top_value[source, size] = popularity.log_weight[kind, item]
+    for k in range(leaders.shape[0]):
+        candidate = leaders[k] + 0
+        if not in_taken(taken, learner, candidate):
+            item[size] = candidate
+            value[size] = weight[candidate]
             size += 1
             if size == TOP:
                 break
-    out.top_count[source] = size
+    return size
 
 
 @compiled
@@ -131,13 +147,19 @@ def choose_candidates(
     known_only: bool,
 ) -> int:
     """Fill ``out`` from accumulated scores; return the number of candidates."""
+    events, taken, popularity = tables.items.events, tables.histories.taken, tables.popularity
     for source in range(_SOURCES):
-        out.top_count[source] = 0
-        if admitted[source]:
-            if source < _ACCUMULATED:
-                _select_top(out, scores, tables, source, learner, known_only)
-            else:
-                _select_popular(out, tables, source - _ACCUMULATED, learner)
+        value, item_of = out.top_value[source], out.top_item[source]
+        size, kind = 0, source - _ACCUMULATED
+        if admitted[source] and kind < 0:
+            size = _select_top(
+                value, item_of, scores.score, scores.touched, scores.touched_count[0], events, taken, source,
+                learner, known_only,
+            )  # fmt: skip
+        elif admitted[source]:
+            leaders = popularity.leaders[kind, : popularity.leaders_length[kind]]
+            size = _select_popular(value, item_of, leaders, popularity.log_weight[kind], taken, learner)
+        out.top_count[source] = size
         out.maximum[source] = out.top_value[source, 0] if out.top_count[source] > 0 else 0.0
     count = 0
     for rank in range(TOP):
@@ -165,8 +187,9 @@ def rank_in_sources(scores: Scores, tables: Tables, learner: int, target: int, o
     Rank = number better + floor((ties - 1) / 2), from 0; items that a source is silent about tie at the end.
     A target without events is ranked last.
     """
+    events, taken = tables.items.events, tables.histories.taken
     open_items = tables.items.known[0] - tables.histories.distinct[learner]
-    if tables.items.events[target] == 0:
+    if events[target] == 0:
         out[:] = open_items
         return
     for source in range(_ACCUMULATED):
@@ -175,7 +198,7 @@ def rank_in_sources(scores: Scores, tables: Tables, learner: int, target: int, o
         for k in range(scores.touched_count[0]):
             item = scores.touched[k] + 0
             score = scores.score[item, source]
-            if score > 0.0 and (wanted <= 0.0 or score >= wanted) and _allowed(tables, learner, item, True):
+            if score > 0.0 and (wanted <= 0.0 or score >= wanted) and _allowed(events, taken, learner, item, True):
                 speaking += 1
                 better += score > wanted
                 ties += score == wanted
@@ -185,8 +208,8 @@ def rank_in_sources(scores: Scores, tables: Tables, learner: int, target: int, o
     for kind in range(POPULARITIES):
         weight = tables.popularity.log_weight[kind]
         better, ties = 0, 0
-        for item in range(tables.items.events.shape[0]):
-            if weight[item] >= weight[target] and _allowed(tables, learner, item, True):
+        for item in range(events.shape[0]):
+            if weight[item] >= weight[target] and _allowed(events, taken, learner, item, True):
                 better += weight[item] > weight[target]
                 ties += weight[item] == weight[target]
         out[_ACCUMULATED + kind] = better + (ties - 1) // 2

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.recommendation.compiled import compiled
-from models.recommendation.histories import Histories, has_taken
+from models.recommendation.histories import Histories, in_taken
 
 REACH = 30
 STEPS = 2 * REACH + 2  # steps -30..+30 (0 is never used) and one more for "farther"
@@ -73,12 +73,13 @@ def walk(
     out: NDArray[np.int32],
 ) -> int:
     """Write the known items that the learner has not had, in order from ``start``, to ``out``; return how many."""
+    taken = histories.taken
     found = 0
     slot = start + direction
     for _ in range(VISITS):
         if slot < 0 or slot >= items or found == REACH:
             break
-        if counts[slot] > 0 and not has_taken(histories, learner, slot):
+        if counts[slot] > 0 and not in_taken(taken, learner, slot):
             out[found] = slot
             found += 1
         slot += direction
@@ -88,13 +89,14 @@ def walk(
 @compiled
 def step_to(counts: NDArray[np.int32], histories: Histories, learner: int, start: int, target: int) -> int:
     """Return the step from ``start`` to ``target`` (counted as known and new), 0 if farther than the table reaches."""
+    taken = histories.taken
     direction = 1 if target > start else -1
     step = 1
     slot = start + direction
     for _ in range(VISITS):
         if slot == target:
             return direction * step
-        if counts[slot] > 0 and not has_taken(histories, learner, slot):
+        if counts[slot] > 0 and not in_taken(taken, learner, slot):
             step += 1
             if step > REACH:
                 return 0

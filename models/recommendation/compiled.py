@@ -16,7 +16,7 @@ from numba import njit
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-# Modules that no kernel reads, neither functions nor constants. A forgotten name costs a compilation, a wrong one is a bug.
+# Modules that no kernel reads, neither functions nor constants. Forgetting one costs a compilation, one too many a bug.
 _NO_KERNELS = frozenset({
     "__init__.py", "diversity.py", "explanation.py", "exploration.py", "ials.py", "metrics.py", "recommender.py",
     "reference.py", "snapshots.py", "svd.py", "user_similarity.py",

@@ -61,9 +61,15 @@ def _place(taken: NDArray[np.int64], learner: int, item: int) -> int:
 
 
 @compiled
+def in_taken(taken: NDArray[np.int64], learner: int, item: int) -> bool:
+    """Return whether the pair is in the table. Inner loops hand over the one array: a tuple of many is slow to pass."""
+    return bool(taken[_place(taken, learner, item)] != 0)
+
+
+@compiled
 def has_taken(histories: Histories, learner: int, item: int) -> bool:
     """Return whether the learner has had the item."""
-    return bool(histories.taken[_place(histories.taken, learner, item)] != 0)
+    return in_taken(histories.taken, learner, item)
 
 
 @compiled

@@ -73,32 +73,46 @@ def empty_scores(items: int, learners: int, takers: int) -> Scores:
 
 
 @compiled
-def _touch(scores: Scores, item: int) -> None:
+def _add_one(scores: Scores, item: int, source: int, value: float) -> None:
     if not scores.seen[item]:
         scores.seen[item] = True
         scores.touched[scores.touched_count[0]] = item
         scores.touched_count[0] += 1
+    scores.score[item, source] += value
 
 
 @compiled
 def _add_row(scores: Scores, rows: Rows, row: int, source: int, weight: float) -> None:
     """Add one row's first weights, times ``weight``, to one source's scores."""
+    score, seen, touched = scores.score, scores.seen, scores.touched
+    ids, weights = rows.ids[row], rows.weights[row]
+    count = scores.touched_count[0]
     for k in range(rows.length[row]):
-        item = rows.ids[row, k]
-        _touch(scores, item)
-        scores.score[item, source] += weight * rows.weights[row, k, 0]
+        item = ids[k]
+        if not seen[item]:
+            seen[item] = True
+            touched[count] = item
+            count += 1
+        score[item, source] += weight * weights[k, 0]
+    scores.touched_count[0] = count
 
 
 @compiled
-def _add_near(scores: Scores, tables: Tables, row: int, co: float, tr: float, tr1: float) -> None:
-    rows = tables.near
+def _add_near(scores: Scores, rows: Rows, row: int, co: float, tr: float, tr1: float) -> None:
+    """The same for the three weights of a row of ``co_occurrence``."""
+    score, seen, touched = scores.score, scores.seen, scores.touched
+    ids, weights = rows.ids[row], rows.weights[row]
+    count = scores.touched_count[0]
     for k in range(rows.length[row]):
-        item = rows.ids[row, k]
-        _touch(scores, item)
-        score = scores.score[item]
-        score[_CO] += co * rows.weights[row, k, 0]
-        score[_TRANSITION] += tr * rows.weights[row, k, 1]
-        score[_NEXT_STEP] += tr1 * rows.weights[row, k, 2]
+        item = ids[k]
+        if not seen[item]:
+            seen[item] = True
+            touched[count] = item
+            count += 1
+        score[item, _CO] += co * weights[k, 0]
+        score[item, _TRANSITION] += tr * weights[k, 1]
+        score[item, _NEXT_STEP] += tr1 * weights[k, 2]
+    scores.touched_count[0] = count
 
 
 @compiled
@@ -112,8 +126,7 @@ def _add_order(scores: Scores, tables: Tables, learner: int, at_ms: int) -> None
     for direction in (1, -1):
         count = walk(tables.items.events, tables.items.events.shape[0], histories, learner, last, direction, found)
         for k in range(count):
-            _touch(scores, found[k])
-            scores.score[found[k], _ORDER] += probability[REACH + direction * (k + 1)]
+            _add_one(scores, found[k], _ORDER, probability[REACH + direction * (k + 1)])
 
 
 @compiled
@@ -128,12 +141,11 @@ def _add_neighbours(scores: Scores, tables: Tables, learner: int, query_count: i
         place = match_place(histories, other, work.matched[other]) if similarity >= threshold else -1
         if place < 0:
             continue
+        ring = histories.ring_item[other]
         for q in range(max(0, place - MATCH_REACH), min(histories.ring_length[other], place + MATCH_REACH + 1)):
-            item = histories.ring_item[other, q]
             if q != place:
                 side = 1.0 if q < place else BACK
-                _touch(scores, item)
-                scores.score[item, _NEIGHBOURS] += similarity * side * STEP_WEIGHT[abs(q - place)]
+                _add_one(scores, ring[q], _NEIGHBOURS, similarity * side * STEP_WEIGHT[abs(q - place)])
 
 
 @compiled
@@ -144,7 +156,7 @@ def score_sources(scores: Scores, tables: Tables, admitted: NDArray[np.bool_], l
     co, tr, far, cont, ease_weight, ridge = 1.0, 1.0, 1.0, 1.0, 1.0, 1.0
     for a in range(count):
         j = scores.queries[a]
-        _add_near(scores, tables, j, co * norm[j, 0], tr * norm[j, 4], norm[j, 5] if a == 0 else 0.0)
+        _add_near(scores, tables.near, j, co * norm[j, 0], tr * norm[j, 4], norm[j, 5] if a == 0 else 0.0)
         _add_row(scores, tables.far, j, _ITEM_ITEM, far * norm[j, 2])
         if a < CONTENT_QUERIES:
             _add_row(scores, tables.content, j, _CONTENT, cont)

@@ -71,21 +71,23 @@ def gather_neighbours(
     at_ms: int,
 ) -> int:
     """Fill ``scratch`` with the similarity of every learner who took one of the queries; return how many."""
+    similarity, matched, touched = scratch.similarity, scratch.matched, scratch.touched
     found = 0
     weight = 1.0
     for a in range(min(query_count, QUERIES)):
         item = queries[a]
         base = weight * norm[item, 2]
-        for k in range(min(takers.total[item], takers.learner.shape[1])):
-            other = takers.learner[item, k]
+        who, when = takers.learner[item], takers.at_ms[item]
+        for k in range(min(takers.total[item], who.shape[0])):
+            other = who[k]
             if other == learner:
                 continue
-            if scratch.similarity[other] == 0.0:
-                scratch.touched[found] = other
-                scratch.matched[other] = item
+            if similarity[other] == 0.0:
+                touched[found] = other
+                matched[other] = item
                 found += 1
-            age_ms = max(0.0, float(at_ms - takers.at_ms[item, k]))
-            scratch.similarity[other] += base * np.exp(-age_ms / FADE_MS)
+            age_ms = max(0.0, float(at_ms - when[k]))
+            similarity[other] += base * np.exp(-age_ms / FADE_MS)
         weight *= AGE
     return found
 

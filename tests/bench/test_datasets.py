@@ -73,7 +73,7 @@ def test_mars_layout_reads_the_implicit_rows(tmp_path: Path) -> None:
 def test_bad_rows_are_named(tmp_path: Path, content: str, message: str) -> None:
     """The error names the file, the line and what is missing."""
     (tmp_path / "log.csv").write_text(content)
-    with pytest.raises(DatasetError, match="log.csv") as error:
+    with pytest.raises(DatasetError, match=r"log\.csv") as error:
         read(tmp_path)
     assert message in str(error.value)
 

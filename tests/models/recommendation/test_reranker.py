@@ -41,7 +41,7 @@ def test_inputs_survive_the_memory_exactly() -> None:
 
 
 def test_it_learns_an_exclusive_or() -> None:
-    """Where the item taken is the one with exactly one of two features, which no linear score finds, the network does."""
+    """Where what is taken has exactly one of two features, which no linear score finds, the network finds it."""
     rng = np.random.default_rng(3)
     reranker = new_reranker(1)
     pairs = np.array([[0.0, 0.0], [1.0, 1.0], [0.0, 1.0], [1.0, 0.0]])
