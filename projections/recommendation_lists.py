@@ -71,7 +71,8 @@ FOR KEY SHARE OF learners
 ON CONFLICT (learner_key, type) DO UPDATE SET
     item_keys = excluded.item_keys, scores = excluded.scores, terms = excluded.terms, because = excluded.because,
     confidence = excluded.confidence, generated_at = excluded.generated_at, as_of = excluded.as_of,
-    applied_seq = excluded.applied_seq
+    applied_seq = excluded.applied_seq, writer = excluded.writer, sources = excluded.sources,
+    confidences = excluded.confidences
 WHERE recommendations.applied_seq <= excluded.applied_seq
 """
 """The join keeps a learner away who was erased meanwhile, and an older list never replaces a newer one."""
@@ -81,9 +82,9 @@ LEFT JOIN engagement USING (learner_key)
 LEFT JOIN recent_interaction USING (learner_key)
 LEFT JOIN learner_private USING (learner_key)
 LEFT JOIN (SELECT learner_key, min(applied_seq) AS applied_seq, count(*) AS kinds
-           FROM recommendations GROUP BY learner_key) AS lists USING (learner_key)
+           FROM recommendations WHERE type = ANY (%(kinds)s::text[]) GROUP BY learner_key) AS lists USING (learner_key)
 WHERE coalesce(engagement.learner_key, learner_private.learner_key) IS NOT NULL
-  AND (lists.kinds IS DISTINCT FROM %(kinds)s
+  AND (lists.kinds IS DISTINCT FROM cardinality(%(kinds)s::text[])
        OR lists.applied_seq < greatest(engagement.applied_seq, recent_interaction.applied_seq, learner_private.version,
                                     rules_seq))
 ORDER BY greatest(engagement.applied_seq, learner_private.version) DESC
@@ -116,12 +117,18 @@ class _History(NamedTuple):
     completed: Mask
 
 
-def stale_learners(connection: Connection) -> list[int]:
-    """Learners whose lists are missing or older than their newest change, the newest change first."""
-    return [row[0] for row in connection.execute(SELECT_STALE, {"kinds": len(KINDS)}).fetchall()]
+def stale_learners(connection: Connection, kinds: Sequence[str] = KINDS) -> list[int]:
+    """Learners with a list of these kinds missing or older than their newest change, the newest change first."""
+    return [row[0] for row in connection.execute(SELECT_STALE, {"kinds": list(kinds)}).fetchall()]
 
 
-def write_lists(connection: Connection, learner_keys: Sequence[int], catalogue: Catalogue, mirror: Mirror) -> None:
+def write_lists(
+    connection: Connection,
+    learner_keys: Sequence[int],
+    catalogue: Catalogue,
+    mirror: Mirror,
+    kinds: Sequence[str] = KINDS,
+) -> None:
     """Rewrites the lists of some learners in Postgres, and queues what Redis shall hold.
 
     Args:
@@ -129,6 +136,7 @@ def write_lists(connection: Connection, learner_keys: Sequence[int], catalogue: 
         learner_keys: whose; unknown ones are passed over.
         catalogue: the content to choose from.
         mirror: the Redis writer; the caller flushes it.
+        kinds: which lists; the others have another writer.
     """
     if not len(catalogue):
         return
@@ -146,8 +154,12 @@ def write_lists(connection: Connection, learner_keys: Sequence[int], catalogue: 
         lists = _score(learners, history, catalogue, popularity, ties)
         confidence = list_ranking.confidence(np.bincount(history.owner, history.events, len(learners.key)))
         with connection.transaction():
-            for kind, (ranked, because) in lists.items():
+            for kind in kinds:
+                ranked, because = lists[kind]
                 _store(connection, kind, ranked, because, learners, confidence, catalogue, generated_ms, as_of_ms)
+        if MIRRORED not in kinds:
+            _forget_older(mirror, kinds, learners)
+            continue
         ruled = frozenset(row[0] for row in connection.execute(SELECT_RULED, {"learners": learners.key}).fetchall())
         _mirror(mirror, *lists[MIRRORED], learners, confidence, catalogue, generated_ms, as_of_ms, ruled)
 
@@ -157,6 +169,12 @@ def forget_mirrored(mirror: Mirror, learner_keys: Sequence[int]) -> None:
     for learner_key in learner_keys:
         for kind in KINDS:
             mirror.forget(recommendations_key(learner_key, kind), FORGOTTEN_VERSION)
+
+
+def _forget_older(mirror: Mirror, kinds: Sequence[str], learners: _Learners) -> None:
+    for learner_key, applied_seq in zip(learners.key.tolist(), learners.applied_seq.tolist(), strict=True):
+        for kind in kinds:
+            mirror.forget(recommendations_key(learner_key, kind), applied_seq)
 
 
 def _scalar(connection: Connection, query: LiteralString) -> int:

@@ -8,12 +8,14 @@ found again at the start: learners whose list is older than their last fold.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from projections import recommendation_lists
+from projections.recommender import sign_of_life
 from projections.recorder import Recorded
 from projections.registry import ALL
 from projections.stores.postgres import TRANSIENT, Connection, connect
@@ -24,6 +26,8 @@ from streams.settings import WorkerSettings
 logger = logging.getLogger(__name__)
 
 LEARNERS_A_TICK = 512
+LOOK_SECONDS = 5.0
+"""How often it is looked, without other work, whether a recommender is still there."""
 TIME_SHARE = 0.1
 """Share of the wall time that ticks may take when more learners wait than one tick holds."""
 
@@ -38,6 +42,7 @@ class ListTick:
         self._erased: list[int] = []
         self._mirror: dict[str, Any] = {}
         self._rescan = True
+        self._left = False
         self._work = asyncio.Event()
         self._connection: Connection | None = None
         self._catalogue: recommendation_lists.Catalogue | None = None
@@ -67,7 +72,9 @@ class ListTick:
         interval = self._settings.list_tick_ms / 1000
         while True:
             if not (self._dirty or self._rescan):
-                await self._work.wait()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_SECONDS):
+                        await self._work.wait()
             self._work.clear()
             started = time.monotonic()
             learners = list(self._dirty)[:LEARNERS_A_TICK]
@@ -90,19 +97,29 @@ class ListTick:
     def _tick(self, learners: list[int], mirror: dict[str, Any], erased: list[int]) -> None:
         if self._connection is None:
             self._connection = connect(self._settings.database_url, autocommit=True, name="personalize-lists")
+        kinds = self._kinds(self._connection)
         if self._rescan:
             self._rescan = False
-            self._dirty.update(dict.fromkeys(recommendation_lists.stale_learners(self._connection)))
+            self._dirty.update(dict.fromkeys(recommendation_lists.stale_learners(self._connection, kinds)))
         for projection in ALL:
             if projection.mirror is not None and projection.name in mirror:
                 projection.mirror(self._redis, mirror[projection.name])
         self._catalogue = recommendation_lists.refresh(self._connection, self._catalogue)
         recommendation_lists.forget_mirrored(self._redis, erased)
         if learners:
-            recommendation_lists.write_lists(self._connection, learners, self._catalogue, self._redis)
+            recommendation_lists.write_lists(self._connection, learners, self._catalogue, self._redis, kinds)
             metrics.LISTS_WRITTEN.inc(len(learners))
         if not self._redis.flush():
             metrics.MIRROR_FAILURES.inc()
+
+    def _kinds(self, connection: Connection) -> tuple[str, ...]:
+        """What to write: everything, or what a recommender at work leaves; taking over from it is a rescan."""
+        left = sign_of_life.is_at_work(connection)
+        if self._left and not left:
+            self._rescan = True
+        self._left = left
+        taken = recommendation_lists.MIRRORED if left else ""
+        return tuple(kind for kind in recommendation_lists.KINDS if kind != taken)
 
     def _reset(self) -> None:
         if self._connection is not None:

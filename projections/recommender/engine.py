@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.columns import Int32
+from models.columns import Int32, Int64
 from projections import offsets
 from projections.offsets import Move
 from projections.poll import TopicPartition
-from projections.recommender import content_view, progress, snapshot_store
+from projections.recommender import content_view, progress, sign_of_life, snapshot_store
 from projections.recommender.content_view import ContentView, Likeness
 from projections.recommender.evaluation import Sums
 from projections.recommender.learn_budget import LearnBudget
@@ -195,11 +195,11 @@ class Engine:
         pieces = self.waiting.take(worker, EVENTS_A_STEP)
         if pieces:
             try:
-                batch, parts = self._batch(connection, pieces)
+                batch = self._batch(connection, pieces)
             except BaseException:
                 self.waiting.put_back(pieces)
                 raise
-            self._fold(pieces, batch, parts, ticked)
+            self._fold(pieces, batch, ticked)
             self._commands(connection, pieces)
         if self._check_erased:
             self._forget_erased(connection)
@@ -210,12 +210,12 @@ class Engine:
         self._beat(connection)
         return ticked
 
-    def _batch(self, connection: Connection, pieces: Sequence[Piece]) -> tuple[Batch, Int32]:
+    def _batch(self, connection: Connection, pieces: Sequence[Piece]) -> Batch:
         users = [user for piece in pieces for user in piece.users]
         contents = [content for piece in pieces for content in piece.contents]
-        learner = self._names.learners(connection, users)
+        learner, agreed = self._names.learners(connection, users)
         item = self._names.contents(connection, contents)
-        known = (learner != UNKNOWN) & (item != UNKNOWN)
+        known = agreed & (learner != UNKNOWN) & (item != UNKNOWN)
         parts = np.repeat([piece.partition.part for piece in pieces], [len(piece.offsets) for piece in pieces])
         batch = Batch(
             learner=learner[known],
@@ -226,20 +226,28 @@ class Engine:
             rating=np.concatenate([piece.rating for piece in pieces])[known],
             dedupe_key=np.concatenate([piece.dedupe_key for piece in pieces])[known],
         )
-        return batch, parts.astype(np.int32)[known]
+        parts = parts.astype(np.int32)
+        self._touch(learner[learner != UNKNOWN], parts[learner != UNKNOWN])
+        return batch
 
-    def _fold(self, pieces: Sequence[Piece], batch: Batch, parts: Int32, ticked: Ticked) -> None:
+    def _touch(self, learner: Int64, parts: Int32) -> None:
+        """Whoever did anything, even what is not counted, gets a list that reflects it."""
+        assert self.state is not None
+        slots = self.state.learner_slots(learner)
+        self.state.partition[slots] = parts
+        self.lists.touch(slots.tolist())
+
+    def _fold(self, pieces: Sequence[Piece], batch: Batch, ticked: Ticked) -> None:
         assert self.state is not None
         started = time.perf_counter()
         shares = Shares(learn=self._budget.share(len(batch.learner)))
-        folded = self.state.fold(batch, shares, parts)
+        folded = self.state.fold(batch, shares)
         ticked.fold_seconds = time.perf_counter() - started
         self._budget.note(len(batch.learner), shares.learn, ticked.fold_seconds)
         ticked.events, ticked.counted = len(batch.learner), folded.counted
         ticked.duplicates, ticked.judged, ticked.learn_share = folded.duplicates, folded.judged, shares.learn
         ticked.oldest_record_ms = int(batch.record_ms.min(initial=1 << 62)) if len(batch.learner) else 0
         self.watermark_ms = max(self.watermark_ms, int(batch.at_ms.max(initial=0)))
-        self.lists.touch(folded.touched.tolist())
         ticked.sums = folded.sums
         self._owned.sums += folded.sums
         self._owned.ranges += self._moved(pieces, shares.learn)
@@ -308,8 +316,7 @@ class Engine:
         now = time.monotonic()
         if now - self._beat_at >= BEAT_SECONDS:
             self._beat_at = now
-            beat = {"owner": self._settings.owner, "step": self.state.step, "behind": self.waiting.events}
-            connection.execute(progress.BEAT, beat)
+            sign_of_life.beat(connection, self._settings.owner, self.state.step, self.waiting.events)
 
     # -- snapshots -----------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from typing import LiteralString, NamedTuple
 
 import numpy as np
 
-from models.columns import CONSENT_PERSONALISE, Int64
+from models.columns import CONSENT_PERSONALISE, Int64, Mask
 from projections.identities import MAX_CACHED
 from projections.stores.postgres import Connection
 
@@ -32,6 +32,9 @@ class _Learner(NamedTuple):
     consent: int
 
 
+_NOBODY = _Learner(UNKNOWN, 0)
+
+
 class Names:
     """The keys of ids, cached."""
 
@@ -39,17 +42,12 @@ class Names:
         self._learners: dict[str, _Learner] = {}
         self._contents: dict[str, int] = {}
 
-    def learners(self, connection: Connection, user_ids: Sequence[str]) -> Int64:
-        """(n,) learner keys; UNKNOWN for learners whose events are not folded."""
+    def learners(self, connection: Connection, user_ids: Sequence[str]) -> tuple[Int64, Mask]:
+        """(n,) learner keys, UNKNOWN for erased ones; and (n,) whether their events may be folded."""
         self._look_up_learners(connection, set(user_ids))
-        held = self._learners
-        return np.array(
-            [
-                one.key if (one := held.get(user_id)) and one.consent & CONSENT_PERSONALISE else UNKNOWN
-                for user_id in user_ids
-            ],
-            np.int64,
-        )
+        found = [self._learners.get(user_id, _NOBODY) for user_id in user_ids]
+        keys = np.array([one.key for one in found], np.int64)
+        return keys, np.array([bool(one.consent & CONSENT_PERSONALISE) for one in found], bool)
 
     def learner_keys(self, connection: Connection, user_ids: Collection[str]) -> list[int]:
         """The keys of the known ones among these learners, whatever they consented to."""

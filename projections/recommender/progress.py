@@ -56,17 +56,6 @@ ON CONFLICT (hour) DO UPDATE SET
     lists = recommender_coverage.lists + excluded.lists, shown_items = excluded.shown_items,
     known_items = excluded.known_items
 """
-BEAT: LiteralString = """
-INSERT INTO recommender_status (owner, beat_at, step, behind) VALUES (%(owner)s, now(), %(step)s, %(behind)s)
-ON CONFLICT (only_row) DO UPDATE SET
-    owner = excluded.owner, beat_at = excluded.beat_at, step = excluded.step, behind = excluded.behind
-"""
-AT_WORK: LiteralString = """
-SELECT EXISTS (SELECT FROM recommender_status WHERE beat_at > now() - make_interval(secs => %(seconds)s))
-"""
-SILENT_SECONDS = 15.0
-"""A recommender that has not beaten for so long is not at work."""
-
 ALONE_LOCK = 7_301_884_410
 TRY_ALONE: LiteralString = "SELECT pg_try_advisory_lock(%(lock)s)"
 
@@ -139,12 +128,6 @@ def add_evaluation(connection: Connection, sums: Sequence[Sums]) -> None:
     connection.execute(
         ADD_EVALUATION, {name: list(column) for name, column in zip(names, zip(*sums, strict=True), strict=True)}
     )
-
-
-def is_at_work(connection: Connection, silent_seconds: float = SILENT_SECONDS) -> bool:
-    """Whether a recommender has given a sign of life lately."""
-    row = connection.execute(AT_WORK, {"seconds": silent_seconds}).fetchone()
-    return bool(row and row[0])
 
 
 def try_alone(connection: Connection) -> bool:

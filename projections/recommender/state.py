@@ -58,8 +58,6 @@ class Shares(NamedTuple):
 class Folded(NamedTuple):
     """What one batch did."""
 
-    touched: Int32
-    """Slots of the learners who took something, each once."""
     sums: list[Sums]
     counted: int
     duplicates: int
@@ -86,13 +84,12 @@ class State:
 
     # -- folding -------------------------------------------------------------------------------------------------
 
-    def fold(self, batch: Batch, shares: Shares = Shares(), parts: Int32 | None = None) -> Folded:  # noqa: B008
+    def fold(self, batch: Batch, shares: Shares = Shares()) -> Folded:  # noqa: B008
         """Counts a batch, after ranking and learning from a share of it.
 
         Args:
             batch: n events.
             shares: what to rank and learn from; a fixed hash of the event decides, so that it can be folded again.
-            parts: (n,) the partition of each event's learner.
         """
         fresh = self.dedupe.unseen(batch.dedupe_key)
         rows = np.flatnonzero(fresh & evidence.taking(batch.type, batch.rating))
@@ -105,8 +102,6 @@ class State:
         # Assignment keeps the last of equal indices: the newest event of each learner.
         self.last_item[learner] = item
         self.last_at_ms[learner] = at_ms
-        if parts is not None:
-            self.partition[learner] = parts[rows]
         rows, learner, item, at_ms = rows[begins], learner[begins], item[begins], at_ms[begins]
         self._make_room(len(rows))
         seen = nothing_seen(len(rows))
@@ -117,7 +112,6 @@ class State:
         sums = evaluate(self.evaluation, seen, batch.record_ms[rows], admitted)
         self.step += 1
         return Folded(
-            touched=np.unique(learner),
             sums=sums,
             counted=len(rows),
             duplicates=int(len(fresh) - fresh.sum()),

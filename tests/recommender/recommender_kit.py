@@ -17,6 +17,8 @@ from projections.recorder import Recorder
 from projections.stores.redis import Mirror, RedisAddress
 from schemas.partitioning import partition_of
 from streams.intake import decode_slice
+from streams.list_tick import ListTick
+from streams.settings import WorkerSettings
 
 PARTITIONS = 8
 RECORD_MS = 1_790_000_000_000
@@ -82,6 +84,21 @@ class Bench:
         slices = self.log.slices(at, 1 << 30)
         if slices:
             self._recorder.record(slices)
+
+    def write_lists(self) -> None:
+        """Lets the worker's list tick do what it would do after a start."""
+        tick = ListTick(
+            WorkerSettings(
+                kafka_bootstrap="",
+                database_url=self.url,
+                redis_host=self._redis.host,
+                redis_port=self._redis.port,
+                redis_password=self._redis.password or "",
+            )
+        )
+        tick._tick([], {}, [])
+        tick._tick(list(tick._dirty), {}, [])
+        tick._reset()
 
     def engine(self, **settings: Any) -> Engine:
         """A recommender that has claimed everything; one that exists already is thereby dead."""

@@ -42,8 +42,7 @@ def replayed(bench: Bench) -> State:
         assert decoded.end == end <= len(records)
         steps.setdefault(step, []).append(piece_of(decoded))
     for _, pieces in sorted(steps.items()):
-        batch, parts = engine._batch(connection, pieces)
-        engine.state.fold(batch, parts=parts)
+        engine.state.fold(engine._batch(connection, pieces))
     return engine.state
 
 
@@ -199,3 +198,37 @@ def test_new_content_is_shown_without_a_restart(bench: Bench, monkeypatch: pytes
     bench.work()
     bench.feed(engine)
     assert "a-new" in bench.items("u-1")
+
+
+def test_the_worker_writes_hybrid_lists_only_without_a_recommender(bench: Bench) -> None:
+    """With a recommender at work the worker leaves its lists alone; when it is silent, the worker writes them again."""
+    fill(bench, 60)
+    bench.work()
+    bench.write_lists()
+    writers = "SELECT writer, count(*) FROM recommendations WHERE type = 'hybrid' GROUP BY 1"
+    everybody = bench.ask("SELECT count(*) FROM learners")[0][0]
+    assert bench.ask(writers) == [("worker", everybody)]
+    engine = bench.engine()
+    bench.feed(engine)
+    bench.write_lists()
+    assert bench.ask(writers) == [("recommender", everybody)]
+    bench.ask("UPDATE recommender_status SET beat_at = now() - interval '1 minute' RETURNING 1")
+    bench.log.view("u-1", "a-39", 4_000)
+    bench.work()
+    bench.write_lists()
+    assert dict(bench.ask(writers)) == {"worker": 1, "recommender": everybody - 1}
+
+
+def test_events_that_count_nothing_still_renew_the_list(bench: Bench) -> None:
+    """After a SKIP or a PROGRESS the list claims to reflect it, so that nobody waits for it in vain."""
+    fill(bench, 60)
+    bench.work()
+    engine = bench.engine()
+    bench.feed(engine)
+    bench.log.view("u-1", "a-3", 4_000, interactionType="SKIP")
+    bench.work()
+    bench.feed(engine)
+    claim = """
+        SELECT r.applied_seq = e.applied_seq FROM learners l JOIN recommendations r USING (learner_key)
+        JOIN engagement e USING (learner_key) WHERE l.user_id = 'u-1'"""
+    assert bench.ask(claim) == [(True,)]
