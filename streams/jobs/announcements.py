@@ -21,7 +21,7 @@ from projections.notification_delivery import take_over
 from projections.stores.postgres import TRANSIENT, connect
 from schemas.topics import ACHIEVEMENTS, MILESTONES
 from streams.jobs import metrics
-from streams.jobs.job import Assignment, Effect, Job
+from streams.jobs.send_notification import SEND
 from streams.jobs.settings import JobSettings
 
 logger = logging.getLogger(__name__)
@@ -96,31 +96,3 @@ class Announcements:
             metrics.NOTIFICATIONS_RECEIVED.labels(record.topic).inc()
         with connect(self._settings.database_url, autocommit=True, name="personalize-announcements") as connection:
             take_over(connection, SEND.name, SEND.queue, taken)
-
-
-def _send(assignment: Assignment) -> Effect:
-    from projections.notification_delivery import body_of, mark_delivered
-    from streams.jobs.webhook import send
-
-    event_id = assignment.run_key
-    body = body_of(assignment.connection, event_id)
-    webhook = assignment.settings.webhook
-    if body is None:
-        return lambda _: 0
-    if webhook is None:
-        raise WebhookOff
-    send(webhook, event_id, body, int(assignment.now.timestamp()))
-    return lambda connection: mark_delivered(connection, event_id)
-
-
-class WebhookOff(Exception):  # noqa: N818 - a state of affairs; its name is what the ledger shows
-    """An announcement waits, but this process has no webhook."""
-
-
-SEND = Job(
-    name="send-notification",
-    queue="notification",
-    does="Send an achievement or a milestone to the webhook (NOTIFICATION_WEBHOOK_URL).",
-    work=_send,
-    most_attempts=12,
-)

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Final
 
-from projections import activity_summaries, housekeeping, model_artifacts
+from projections import activity_summaries, housekeeping
 from projections.job_runs import BY_HAND
 from projections.stores.postgres import Connection
-from streams.jobs.announcements import SEND
 from streams.jobs.job import Assignment, Effect, Job
 from streams.jobs.schedule import Cadence, Period, first_day
-from streams.jobs.training import MODELS, SIMILARITIES, training
+from streams.jobs.send_notification import SEND
 
 LATE: Final = timedelta(days=7)
 """What lies so far before a run's own period is summed again: late events reach it."""
@@ -37,7 +36,22 @@ def _sum_weeks(assignment: Assignment) -> Effect:
     return lambda connection: activity_summaries.sum_weeks(connection, monday, last)
 
 
+def _train_models(assignment: Assignment) -> Effect:
+    # Imported when it is needed: SciPy and numba are half the memory of a process that waits.
+    from streams.jobs.training import MODELS, train
+
+    return train(MODELS, assignment)
+
+
+def _find_similar(assignment: Assignment) -> Effect:
+    from streams.jobs.training import SIMILARITIES, train
+
+    return train(SIMILARITIES, assignment)
+
+
 def _tidy(assignment: Assignment) -> Effect:
+    from projections import model_artifacts
+
     def effect(connection: Connection) -> int:
         return housekeeping.tidy(connection, assignment.now) + model_artifacts.prune(connection)
 
@@ -49,7 +63,7 @@ _JOBS: Final = (
         name="train-models",
         queue="training",
         does="Train EASE, ridge and SVD; judge them on a temporal hold-out; promote what is no worse.",
-        work=training(MODELS),
+        work=_train_models,
         cadence=Cadence(period="day", delay=timedelta(hours=2)),
         most_attempts=3,
         first_pause_seconds=60.0,
@@ -58,7 +72,7 @@ _JOBS: Final = (
         name="similar-items",
         queue="recommendation",
         does="Cosine similarity of items from who took them, judged and promoted like a model.",
-        work=training(SIMILARITIES),
+        work=_find_similar,
         cadence=Cadence(period="day", delay=timedelta(hours=1)),
         most_attempts=3,
         first_pause_seconds=60.0,

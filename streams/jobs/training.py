@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from models.recommendation.ease import MOST_ITEMS, most_taken, train_ease
-from models.recommendation.hold_out import Metrics, Split, cut_for, evaluate, judged_learners, split_at
+from models.recommendation.hold_out import cut_for, evaluate, judged_learners, split_at
 from models.recommendation.item_weights import ItemWeights, heaviest, train_cosine, train_svd
 from models.recommendation.next_item_ridge import train_ridge
 from projections import model_artifacts
@@ -45,22 +45,18 @@ class Candidate(NamedTuple):
     no_worse: bool
 
 
-def training(trainers: Mapping[str, Trainer]) -> Callable[[Assignment], Effect]:
-    """The work of a job that trains these kinds."""
-
-    def work(assignment: Assignment) -> Effect:
-        events = model_artifacts.training_events(assignment.connection)
-        candidates = []
-        # One core: training has all night, and the worker beside it has not.
-        with threadpool_limits(limits=1):
-            for done, (kind, trainer) in enumerate(trainers.items()):
-                assignment.report(f"train {kind}", done, len(trainers))
-                candidate = train_one(assignment.connection, kind, trainer, events)
-                if candidate is not None:
-                    candidates.append(candidate)
-        return lambda connection: sum(_keep(connection, candidate) for candidate in candidates)
-
-    return work
+def train(trainers: Mapping[str, Trainer], assignment: Assignment) -> Effect:
+    """The work of a job that trains these kinds: each is trained and judged; the effect keeps and promotes them."""
+    events = model_artifacts.training_events(assignment.connection)
+    candidates = []
+    # One core: training has all night, and the worker beside it has not.
+    with threadpool_limits(limits=1):
+        for done, (kind, trainer) in enumerate(trainers.items()):
+            assignment.report(f"train {kind}", done, len(trainers))
+            candidate = train_one(assignment.connection, kind, trainer, events)
+            if candidate is not None:
+                candidates.append(candidate)
+    return lambda connection: sum(_keep(connection, candidate) for candidate in candidates)
 
 
 def train_one(connection: Connection, kind: str, trainer: Trainer, events: Events) -> Candidate | None:
@@ -110,6 +106,3 @@ def _keep(connection: Connection, candidate: Candidate) -> int:
         for name in ("precision", "recall", "f1", "ndcg"):
             metrics.MODEL_METRIC.labels(candidate.kind, name).set(candidate.metrics[name])
     return 1
-
-
-__all__ = ["MODELS", "SIMILARITIES", "Candidate", "Metrics", "Split", "fit", "train_one", "training"]

@@ -19,8 +19,9 @@ from aiokafka import AIOKafkaProducer
 from projections import job_runs
 from projections.notification_delivery import body_of, take_over
 from projections.stores.postgres import Connection, connect
-from streams.jobs.announcements import SEND, Announcements
+from streams.jobs.announcements import Announcements
 from streams.jobs.runner import carry_out
+from streams.jobs.send_notification import SEND
 from streams.jobs.settings import JobSettings, WebhookSettings
 from streams.jobs.webhook import WebhookForbidden, WebhookRefused, allowed_address, send, signature
 
