@@ -96,6 +96,10 @@ faults: $(INSTALLED) ## kill, stop and restart real processes; compare with a re
 faults-short: $(INSTALLED) ## one fault run and one planted bug, as CI does
 	@$(PYTEST) -m faults tests -k "short_run_is_exact and duplicates or planted_bug and commit_before_write"
 
+.PHONY: golden
+golden: $(INSTALLED) ## write the expected tables of the fixed log anew; review the difference
+	@PERSONALIZE_GOLDEN=write $(PYTEST) tests/golden; git --no-pager diff --stat tests/golden
+
 .PHONY: data
 data: $(INSTALLED) ## the tests that need the measuring data sets (PERSONALIZE_DATA)
 	@$(PYTEST) -m "data and not faults" tests
