@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -63,6 +64,7 @@ class Recommender:
         self._saving: asyncio.Task[None] | None = None
         self._comparing: asyncio.Task[None] | None = None
         self._saved_at = time.monotonic()
+        self._partitions: Counter[str] = Counter()
         self._inbox: list[Piece] = []
         self._inbox_events = 0
         self._arrived = asyncio.Event()
@@ -75,7 +77,11 @@ class Recommender:
 
     async def take(self, poll: Poll) -> None:
         """Decodes a poll and hands it to the next tick; waits while too much is ahead."""
-        pieces = await asyncio.get_running_loop().run_in_executor(self._decoder, self._decode, poll)
+        try:
+            pieces = await asyncio.get_running_loop().run_in_executor(self._decoder, self._decode, poll)
+        except Exception as fault:
+            self._app._crash(fault)
+            raise
         self._inbox += pieces
         self._inbox_events += sum(len(piece.offsets) for piece in pieces)
         self._arrived.set()
@@ -98,6 +104,8 @@ class Recommender:
         wanted = {TopicPartition(tp.topic, tp.partition): bound for tp, bound in bounds.items()}
         if self._saving is not None:
             await asyncio.wait([self._saving])
+        # The only member of its group has all partitions; the consumer's own count may not be there yet.
+        self._partitions = Counter(partition.topic for partition in wanted)
         found = await self._retrying(lambda: self.engine.claim(wanted))
         self._inbox, self._inbox_events = [], 0
         return {TP(partition.topic, partition.part): offset for partition, offset in found.items()}

@@ -19,7 +19,7 @@ from models.columns import Int32, Int64
 from projections import offsets
 from projections.offsets import Move
 from projections.poll import TopicPartition
-from projections.recommender import content_view, progress, sign_of_life, snapshot_store
+from projections.recommender import content_view, progress, sign_of_life, snapshot_store, weights
 from projections.recommender.content_view import ContentView, Likeness
 from projections.recommender.evaluation import Sums
 from projections.recommender.learn_budget import LearnBudget
@@ -30,7 +30,7 @@ from projections.recommender.pieces import Piece, Waiting
 from projections.recommender.progress import GROUP, Range
 from projections.recommender.snapshot_store import ChunkName
 from projections.recommender.state import Batch, Shares, State
-from projections.stores.postgres import TRANSIENT, Connection, connect
+from projections.stores.postgres import Connection, connect
 from projections.stores.redis import Mirror
 from schemas.commands import EraseRequested
 
@@ -317,6 +317,24 @@ class Engine:
         if now - self._beat_at >= BEAT_SECONDS:
             self._beat_at = now
             sign_of_life.beat(connection, self._settings.owner, self.state.step, self.waiting.events)
+            self._roll_back(connection)
+
+    def _roll_back(self, connection: Connection) -> None:
+        """Goes back to the weights that somebody asked for."""
+        assert self.state is not None
+        request = weights.asked(connection)
+        if request is None:
+            return
+        request_id, version = request
+        found = weights.load(connection, version)
+        self.state.blend.weight[:], self.state.blend.square[:] = found.weight, found.square
+        mean, learnt = self.state.evaluation.mean, int(self.state.blend.learnt[0])
+        with connection.transaction():
+            weights.save(connection, found, "rollback", learnt, float(mean[3]), float(mean[0]))
+            weights.done(connection, request_id)
+        self.unsaved_events = max(self.unsaved_events, 1 << 40)
+        self.lists.touch(np.flatnonzero(self.state.partition >= 0).tolist())
+        logger.warning("rolled back to version %d of the weights", version)
 
     # -- snapshots -----------------------------------------------------------------------------------------------
 
@@ -368,6 +386,9 @@ class Engine:
             progress.put_ranges(connection, snapshot.ranges)
             progress.add_evaluation(connection, snapshot.sums)
             self._put_coverage(connection)
+            own, mean = snapshot.arrays, snapshot.arrays["evaluation.mean"]
+            kept = weights.Weights(own["blend.weight"], own["blend.square"])
+            weights.keep(connection, kept, int(own["blend.learnt"][0]), float(mean[3]), float(mean[0]))
         owned.stored |= {move.partition: move.end for move in moves}
         owned.digests = packed.digests
         return packed
@@ -377,6 +398,3 @@ class Engine:
         coverage = self.lists.coverage
         shown = {"shown": coverage.shown_items(), "known": int(self.state.tables.items.known[0])}
         connection.execute(progress.PUT_COVERAGE, {"lists": coverage.take_new(), **shown})
-
-
-__all__ = ["TRANSIENT", "Engine", "EngineSettings", "Fenced", "Snapshot", "Ticked"]

@@ -25,6 +25,7 @@ from projections.recommender.dedupe_window import DedupeWindow
 from projections.recommender.evaluation import Evaluation, Sums, empty_evaluation, evaluate
 from projections.recommender.growth import doubled, padded
 from projections.recommender.slots import Slots
+from projections.recommender.weights import prior
 
 NOBODY = 0
 """The learner slot that stands for all who were forgotten."""
@@ -71,6 +72,7 @@ class State:
         self.capacity = capacity or Capacity()
         self.tables: Tables = empty_tables(self.capacity)
         self.blend: Blend = empty_blend()
+        self.blend.weight[:] = prior().weight
         self.reranker: Reranker = new_reranker(SEED)
         self.evaluation: Evaluation = empty_evaluation()
         self.dedupe = DedupeWindow()

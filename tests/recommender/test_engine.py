@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import numpy as np
 import pytest
 from recommender_kit import Bench, differences
 
 from projections.poll import TopicPartition
-from projections.recommender import progress
+from projections.recommender import progress, weights
 from projections.recommender.engine import Fenced
 from projections.recommender.pieces import piece_of
 from projections.recommender.state import State
@@ -232,3 +233,35 @@ def test_events_that_count_nothing_still_renew_the_list(bench: Bench) -> None:
         SELECT r.applied_seq = e.applied_seq FROM learners l JOIN recommendations r USING (learner_key)
         JOIN engagement e USING (learner_key) WHERE l.user_id = 'u-1'"""
     assert bench.ask(claim) == [(True,)]
+
+
+def test_weights_are_kept_and_rolled_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Versions are stored as it learns; a rollback is taken over by the running recommender and stored at once."""
+    monkeypatch.setattr(weights, "EVENTS_A_VERSION", 20)
+    monkeypatch.setattr("projections.recommender.engine.BEAT_SECONDS", 0.0)
+    fill(bench)
+    bench.work()
+    engine = bench.engine()
+    while bench.feed(engine, most=10):
+        bench.save(engine)
+    connection = engine.connection()
+    oldest = weights.versions(connection)[-1]
+    wanted = weights.load(connection, oldest.version)
+    assert not np.allclose(engine.state.blend.weight, wanted.weight)
+    weights.ask_rollback(connection, oldest.version)
+    engine.tick()
+    assert np.array_equal(engine.state.blend.weight, wanted.weight)
+    assert weights.versions(connection)[0].origin == "rollback"
+    assert weights.asked(connection) is None
+    bench.save(engine)
+    assert np.array_equal(bench.engine().state.blend.weight, wanted.weight)
+    with pytest.raises(KeyError):
+        weights.ask_rollback(connection, 10_000)
+
+
+def test_the_prior_is_in_use_from_the_start() -> None:
+    """A new platform's blend begins with the shipped weights, not with zeros; unknown names are ignored."""
+    assert np.array_equal(State().blend.weight, weights.prior().weight)
+    assert np.abs(weights.prior().weight).max() > 0.5
+    again = weights.decode({**weights.encode(weights.Weights(State().blend.weight, State().blend.square)), "x": 1})
+    assert np.array_equal(again.weight, State().blend.weight)
