@@ -2,11 +2,17 @@ r"""Which items fit everything that a learner took? EASE, a linear item-item aut
 
 With X the 0/1 matrix of learners by items, G = X^T X + lambda I and P = G^-1:  B = I - P diag(1 / diag P), zero on
 the diagonal; lambda = 7 x the mean number of different items of a learner (measured: 42 on short course histories,
-400 on long film histories, both near their best). The score of x for the recent items j_0, j_1, ... is sum_a .85^a
-B[j_a, x], a < 20.
+400 on long film histories, both near their best). The score of x for the recent items j_0, j_1, ... (newest first) is
+
+    sum_a (.85^a + .15) B[j_a, x],  a < 50
+
+The constant part remembers lasting taste: on films it lifts recall of a whole later fifth of a history from .191 to
+.207 and costs .002 of the next item's hit rate.
 
 Source: Steck, Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019. Batch, daily: O(M^3) time and 8 M^2
-bytes for the M most taken items (at most 2,500 by default); rows are then cut to their heaviest positive entries.
+bytes for the M most taken items (at most 2,500 by default); rows are then cut to their 200 entries of largest size,
+of either sign: what speaks against an item matters too (recall .205 with 200, .207 with all, .200 with 100 positive
+ones).
 """
 
 from __future__ import annotations
@@ -18,7 +24,8 @@ from scipy.sparse import csr_array
 
 from models.recommendation.bounded_rows import Rows
 
-AGE = 0.85
+AGE, LASTING = 0.85, 0.15
+QUERIES = 50
 MOST_ITEMS = 2_500
 SHRINKAGE = 7.0  # lambda as a multiple of the mean number of different items of a learner
 
@@ -54,13 +61,13 @@ def train_ease(learner: NDArray[np.int32], items: NDArray[np.int64], item: NDArr
 
 
 def fill_rows(rows: Rows, items: NDArray[np.int64], weights: NDArray[np.float64]) -> None:
-    """Replace ``rows`` by the heaviest positive entries of ``weights`` (M, M), row m being slot ``items[m]``."""
+    """Replace ``rows`` by the entries of ``weights`` (M, M) largest in size, row m being slot ``items[m]``."""
     capacity = min(rows.ids.shape[1], len(items))
     rows.length[:] = 0
     for m, slot in enumerate(items):
         line = weights[m]
-        best = np.argpartition(-line, capacity - 1)[:capacity]
-        best = np.sort(best[line[best] > 0.0])
+        best = np.argpartition(-np.abs(line), capacity - 1)[:capacity]
+        best = np.sort(best[line[best] != 0.0])
         rows.ids[slot, : len(best)] = items[best]
         rows.weights[slot, : len(best), 0] = line[best]
         rows.length[slot] = len(best)

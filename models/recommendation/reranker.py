@@ -27,6 +27,7 @@ MEMORY = 3_000
 REPLAY = 5
 FIRST_REPLAY = 50  # lists in memory before replay starts
 RATE, DECAY = 0.002, 1e-3
+RATE_STEPS = 3_000.0  # the rate falls as 1 / sqrt(1 + steps / RATE_STEPS)
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 STORED = FEATURES + 2
 INPUTS = FEATURES + 2 + BUCKETS
@@ -199,12 +200,13 @@ def _adam(
     step: int,
 ) -> None:
     bias_1, bias_2 = 1.0 - BETA_1**step, 1.0 - BETA_2**step
+    rate = RATE / np.sqrt(1.0 + step / RATE_STEPS)
     for a in range(weight.shape[0]):
         for b in range(weight.shape[1]):
             g = gradient[a, b] / lists + DECAY * weight[a, b]
             mean[a, b] += (1.0 - BETA_1) * (g - mean[a, b])
             square[a, b] += (1.0 - BETA_2) * (g * g - square[a, b])
-            weight[a, b] -= RATE * (mean[a, b] / bias_1) / (np.sqrt(square[a, b] / bias_2) + EPSILON)
+            weight[a, b] -= rate * (mean[a, b] / bias_1) / (np.sqrt(square[a, b] / bias_2) + EPSILON)
 
 
 @compiled

@@ -26,6 +26,8 @@ from models.recommendation.compiled import compiled
 from models.recommendation.content import AGE as CONTENT_AGE
 from models.recommendation.content import QUERIES as CONTENT_QUERIES
 from models.recommendation.ease import AGE as EASE_AGE
+from models.recommendation.ease import LASTING as EASE_LASTING
+from models.recommendation.ease import QUERIES as EASE_QUERIES
 from models.recommendation.histories import recent_items
 from models.recommendation.item_item import AGE as FAR_AGE
 from models.recommendation.next_item_ridge import AGE as RIDGE_AGE
@@ -40,7 +42,7 @@ from models.recommendation.session_neighbours import (
 from models.recommendation.session_neighbours import REACH as MATCH_REACH
 from models.recommendation.tables import Tables
 
-QUERIES = 20  # recent different items that are asked about
+QUERIES = 20  # recent different items that are asked about; EASE asks about more
 
 # Numba folds module-level numbers of this file into the machine code.
 _CO, _ITEM_ITEM, _TRANSITION, _NEXT_STEP = sources.CO, sources.ITEM_ITEM, sources.TRANSITION, sources.NEXT_STEP
@@ -55,7 +57,7 @@ class Scores(NamedTuple):
     seen: NDArray[np.bool_]  # (N,)
     touched: NDArray[np.int32]  # (N,)
     touched_count: NDArray[np.int64]  # (1,)
-    queries: NDArray[np.int32]  # (QUERIES,)
+    queries: NDArray[np.int32]  # (EASE_QUERIES,)
     neighbours: NeighbourScratch
 
 
@@ -67,7 +69,7 @@ def empty_scores(items: int, learners: int, takers: int) -> Scores:
         np.zeros(items, np.bool_),
         np.zeros(items, np.int32),
         np.zeros(1, np.int64),
-        np.zeros(QUERIES, np.int32),
+        np.zeros(EASE_QUERIES, np.int32),
         neighbours,
     )
 
@@ -156,18 +158,21 @@ def score_sources(scores: Scores, tables: Tables, admitted: NDArray[np.bool_], l
     co, tr, far, cont, ease_weight, ridge = 1.0, 1.0, 1.0, 1.0, 1.0, 1.0
     for a in range(count):
         j = scores.queries[a]
+        if admitted[_EASE]:
+            _add_row(scores, tables.ease, j, _EASE, ease_weight + EASE_LASTING)
+            ease_weight *= EASE_AGE
+        if a >= QUERIES:
+            continue
         _add_near(scores, tables.near, j, co * norm[j, 0], tr * norm[j, 4], norm[j, 5] if a == 0 else 0.0)
         _add_row(scores, tables.far, j, _ITEM_ITEM, far * norm[j, 2])
         if a < CONTENT_QUERIES:
             _add_row(scores, tables.content, j, _CONTENT, cont)
         if a == 0:
             _add_row(scores, tables.content, j, _CONTENT_LAST, 1.0)
-        if admitted[_EASE]:
-            _add_row(scores, tables.ease, j, _EASE, ease_weight)
         if admitted[_RIDGE]:
             _add_row(scores, tables.ridge, j, _RIDGE, ridge)
         co, tr, far, cont = co * CO_AGE, tr * TR_AGE, far * FAR_AGE, cont * CONTENT_AGE
-        ease_weight, ridge = ease_weight * EASE_AGE, ridge * RIDGE_AGE
+        ridge *= RIDGE_AGE
     if admitted[_NEIGHBOURS]:
         _add_neighbours(scores, tables, learner, count, at_ms)
     if admitted[_ORDER] and order_speaks(tables.steps):

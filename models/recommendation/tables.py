@@ -64,7 +64,8 @@ class Capacity(NamedTuple):
     near_row: int = 200
     far_row: int = 400
     content_row: int = 200
-    model_row: int = 100
+    ease_row: int = 200
+    ridge_row: int = 100
     takers: int = 200
 
 
@@ -83,8 +84,8 @@ def empty_tables(capacity: Capacity) -> Tables:
         empty_rows(n, capacity.near_row, CHANNELS),
         empty_rows(n, capacity.far_row, 1),
         empty_rows(n, capacity.content_row, 1),
-        empty_rows(n, capacity.model_row, 1),
-        empty_rows(n, capacity.model_row, 1),
+        empty_rows(n, capacity.ease_row, 1),
+        empty_rows(n, capacity.ridge_row, 1),
         empty_popularity(n),
         empty_steps(),
         empty_takers(n, capacity.takers),

@@ -232,7 +232,7 @@ def _temporal_split(log: Log, recommender: Recommender) -> dict[str, Figure]:
     sizes = np.bincount(log.learner, minlength=log.learners)
     place = np.empty(len(log), np.int64)
     place[order] = np.arange(len(log)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    train = place < np.ceil(TRAIN_SHARE * sizes[log.learner])
+    train = place < np.floor(TRAIN_SHARE * sizes[log.learner])
     fed = np.flatnonzero(train & log.positive)
     u, i, at_ms = log.learner[fed].astype(np.int64), log.item[fed].astype(np.int64), log.at_ms[fed]
     teaches = np.arange(len(fed)) >= LEARN_FROM * len(fed)

@@ -66,12 +66,15 @@ def test_ease_counts_repeats_once() -> None:
     np.testing.assert_allclose(twice, train_ease(learner, np.arange(8), item))
 
 
-def test_rows_keep_the_heaviest_positive_entries() -> None:
-    """A bounded row holds the largest positive weights of its line and no others."""
+def test_rows_keep_the_entries_of_largest_size() -> None:
+    """A bounded row holds the largest weights of its line, of either sign, and no others."""
     weights = np.array([[0.0, 0.5, -1.0, 0.2, 0.9], *np.zeros((4, 5))])
     rows = empty_rows(10, 2, 1)
     fill_rows(rows, np.array([1, 3, 5, 7, 9]), weights)
-    assert sorted(rows.ids[1, : rows.length[1]].tolist()) == [3, 9]
+    assert dict(zip(rows.ids[1].tolist(), rows.weights[1, :, 0].tolist(), strict=True)) == {
+        5: -1.0,
+        9: pytest.approx(0.9),
+    }
     assert rows.length[3] == 0
 
 
