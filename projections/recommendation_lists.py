@@ -153,6 +153,8 @@ def write_lists(
         history = _history(connection, learners, catalogue, as_of_ms)
         lists = _score(learners, history, catalogue, popularity, ties)
         confidence = list_ranking.confidence(np.bincount(history.owner, history.events, len(learners.key)))
+        if MIRRORED in kinds:
+            _withhold(mirror, learners)
         with connection.transaction():
             for kind in kinds:
                 ranked, because = lists[kind]
@@ -162,6 +164,17 @@ def write_lists(
             continue
         ruled = frozenset(row[0] for row in connection.execute(SELECT_RULED, {"learners": learners.key}).fetchall())
         _mirror(mirror, *lists[MIRRORED], learners, confidence, catalogue, generated_ms, as_of_ms, ruled)
+
+
+def _withhold(mirror: Mirror, learners: _Learners) -> None:
+    """Empties the mirrored lists that are about to change, before they do.
+
+    A crash between the commit and the last flush would otherwise leave an older list in Redis than in Postgres, and
+    nothing would find it: by its row the learner is up to date.  An empty key sends the reader to Postgres.
+    """
+    for learner_key, applied_seq in zip(learners.key.tolist(), learners.applied_seq.tolist(), strict=True):
+        mirror.forget(recommendations_key(learner_key, MIRRORED), applied_seq)
+    mirror.flush()
 
 
 def forget_mirrored(mirror: Mirror, learner_keys: Sequence[int]) -> None:

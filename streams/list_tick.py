@@ -110,7 +110,9 @@ class ListTick:
             recommendation_lists.write_lists(self._connection, learners, self._catalogue, self._redis, kinds)
             metrics.LISTS_WRITTEN.inc(len(learners))
         if not self._redis.flush():
+            # Redis may come back with what it held before: these lists are written again until it takes them.
             metrics.MIRROR_FAILURES.inc()
+            self._dirty.update(dict.fromkeys(learners))
 
     def _kinds(self, connection: Connection) -> tuple[str, ...]:
         """What to write: everything, or what a recommender at work leaves; taking over from it is a rescan."""

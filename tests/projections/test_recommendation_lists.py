@@ -194,6 +194,19 @@ def test_an_older_list_never_replaces_a_newer_one(connection: Connection, mirror
     assert connection.execute("SELECT DISTINCT applied_seq FROM recommendations").fetchall() == [(11,)]
 
 
+def test_a_crash_before_the_last_flush_leaves_no_older_list_in_redis(
+    connection: Connection, mirror: Mirror, redis_client: redis.Redis
+) -> None:
+    """Between the commit and the flush Redis holds nothing for the learner, so that readers go to Postgres."""
+    fold(connection, (1, "a1", VIEW), seq=3)
+    write(connection, mirror, 1)
+    fold(connection, (1, "w1", LIKE), seq=4)
+    recommendation_lists.write_lists(connection, [1], content_snapshot.refresh(connection), mirror)
+    # The process dies here: what is queued is never flushed.
+    assert decode(redis_client.get(recommendations_key(1, "hybrid"))) is None
+    assert recommendation_lists.stale_learners(connection) == []
+
+
 def test_stale_learners_are_those_whose_lists_lag(connection: Connection, mirror: Mirror) -> None:
     """Missing lists and lists behind the last fold or the declared profile are found, the newest change first."""
     assert recommendation_lists.stale_learners(connection) == []
