@@ -87,14 +87,15 @@ class Recommender:
         self._arrived.set()
         async with self._room:
             await self._room.wait_for(self._has_room)
+        self._app.consumer.want()
 
     def _has_room(self) -> bool:
         return self._stopping or self._inbox_events + self.engine.waiting.events <= MOST_WAITING_EVENTS
 
     def _decode(self, poll: Poll) -> list[Piece]:
-        count = self._app.consumer._thread.topic_partitions
+        count = self._partitions
         return [
-            piece_of(decode_slice(tp.topic, tp.partition, raw.start, raw.records, count(tp.topic), raw.seek_number))
+            piece_of(decode_slice(tp.topic, tp.partition, raw.start, raw.records, count[tp.topic], raw.seek_number))
             for tp, raw in sorted(poll.items())
             if not self._app.consumer.is_stale(tp, raw.seek_number)
         ]

@@ -52,10 +52,25 @@ class Processes:
 
     def __init__(self, servers: Endpoints, folder: Path) -> None:
         self.servers = servers
+        self._data = oulad.read()
         self._log = (folder / "processes.log").open("ab")
         self._environment = {**os.environ, **servers.environment(), "METRICS_PORT": "0"}
         self._environment |= {"PERSONALIZE_HOME": str(folder), "TOKEN_SECRET": "0123456789abcdef"}
         self._running: list[subprocess.Popen[bytes]] = []
+
+    def publish_catalogue(self) -> None:
+        """Makes the topics and publishes what there is to click."""
+
+        async def run() -> None:
+            await ensure_topics(self.servers.kafka, TOPICS)
+            await publishing.publish_catalogue(self.servers.kafka, self._data)
+
+        asyncio.run(run())
+
+    def publish(self, first: int, end: int) -> None:
+        """Publishes some clicks, in the order of their times."""
+        shown = timeline.unshifted(self._data.clicks.take(slice(first, end)))
+        asyncio.run(publishing.publish_history(self.servers.kafka, self._data, shown))
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Starts Python with these arguments."""
@@ -84,10 +99,12 @@ class Processes:
             row = connection.execute(query).fetchone()
             return row[0] if row else None
 
-    def wait_for(self, query: str, wanted: Any, seconds: float = 300.0) -> None:
+    def wait_for(self, query: str, wanted: Any, seconds: float = 120.0) -> None:
         """Waits until the query's single value is the wanted one."""
         deadline = time.monotonic() + seconds
         while (found := self.ask(query)) != wanted:
+            ended = [process.args for process in self._running if process.poll() not in {None, 0, -signal.SIGKILL}]
+            assert not ended, f"{ended} ended while waiting for {query}"
             assert time.monotonic() < deadline, f"{query} gave {found!r}, not {wanted!r}"
             time.sleep(0.2)
 
@@ -97,19 +114,12 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
     """Servers of their own with the first days of the Open University's log, and a worker on it."""
     with embedded(tmp_path / "servers") as servers:
         upgrade(servers.database_url)
-        data = oulad.read()
-        shown = timeline.unshifted(data.clicks.take(slice(0, EVENTS)))
-
-        async def publish() -> None:
-            await ensure_topics(servers.kafka, TOPICS)
-            await publishing.publish_catalogue(servers.kafka, data)
-            await publishing.publish_history(servers.kafka, data, shown)
-
-        asyncio.run(publish())
         made = Processes(servers, tmp_path)
         try:
+            made.publish_catalogue()
             made.start("-m", "personalize.cli", "worker")
-            made.wait_for("SELECT count(*) FROM interaction_log", EVENTS)
+            made.publish(0, EVENTS // 2)
+            made.wait_for("SELECT count(*) FROM interaction_log", EVENTS // 2)
             yield made
         finally:
             made.stop()
@@ -142,10 +152,14 @@ def test_killed_five_times_it_is_as_if_it_never_was(processes: Processes) -> Non
     """After kill -9 at random moments, tables and lists are those of folding the stored ranges once, in one process."""
     draw = random.Random(5)
     folded = "SELECT coalesce(sum(end_offset - first_offset), 0)::int FROM recommender_range"
-    for _ in range(KILLS):
-        victim = processes.recommender()
+    piece = EVENTS // 2 // KILLS
+    for turn in range(KILLS):
+        first = EVENTS // 2 + turn * piece
         before = processes.ask(folded)
-        processes.wait_for(f"SELECT ({folded}) > {before} OR ({folded}) = {EVENTS}", True)
+        victim = processes.recommender()
+        processes.publish(first, first + piece // 2)
+        processes.wait_for(f"SELECT ({folded}) > {before}", True)
+        processes.publish(first + piece // 2, first + piece)
         time.sleep(draw.random())
         victim.send_signal(signal.SIGKILL)
         victim.wait()
