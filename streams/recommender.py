@@ -42,6 +42,8 @@ MOST_WAITING_EVENTS = 100_000
 IDLE_SECONDS = 0.5
 FOLLOW_SECONDS = 0.02
 """How often the worker's offsets are looked at while something waits for them."""
+BREATH_SHARE = 0.2
+"""Of a tick's time, left to the other threads before the next one when lists wait."""
 RETRY_SECONDS = 0.5
 
 
@@ -161,7 +163,10 @@ class Recommender:
         interval = self._settings.list_tick_ms / 1000
         if self.engine.waiting.events and not ticked.events:
             await asyncio.sleep(FOLLOW_SECONDS)
-        elif ticked.events or self.engine.lists.pending:
+        elif self.engine.lists.pending:
+            # Who is left has waited a tick already; a learner touched again stands behind all of them.
+            await asyncio.sleep(took * BREATH_SHARE)
+        elif ticked.events:
             await asyncio.sleep(max(0.0, interval - took) if ticked.lists else 0.0)
         elif not self._inbox and not self._stopping:
             with contextlib.suppress(TimeoutError):

@@ -27,7 +27,7 @@ def show(engine: Engine, ticked: Ticked) -> None:
     metrics.LEARN_SHARE.set(ticked.learn_share)
     if not ticked.mirrored:
         metrics.MIRROR_FAILURES.inc()
-    if ticked.oldest_record_ms and not engine.lists.pending:
+    if 0 < ticked.oldest_record_ms < 1 << 62:
         metrics.FRESHNESS_SECONDS.observe(max(0.0, time.time() - ticked.oldest_record_ms / 1000))
     _quality(engine, ticked)
 

@@ -37,7 +37,7 @@ from schemas.commands import EraseRequested
 logger = logging.getLogger(__name__)
 
 EVENTS_A_STEP = 4_000
-LEARN_BUDGET_SECONDS = 0.12
+LEARN_BUDGET_SECONDS = 0.05
 CONTENT_LOOK_SECONDS = 1.0
 BEAT_SECONDS = 2.0
 
@@ -227,15 +227,16 @@ class Engine:
             dedupe_key=np.concatenate([piece.dedupe_key for piece in pieces])[known],
         )
         parts = parts.astype(np.int32)
-        self._touch(learner[learner != UNKNOWN], parts[learner != UNKNOWN])
+        since_ms = min((int(piece.record_ms.min()) for piece in pieces if len(piece.record_ms)), default=0)
+        self._touch(learner[learner != UNKNOWN], parts[learner != UNKNOWN], since_ms)
         return batch
 
-    def _touch(self, learner: Int64, parts: Int32) -> None:
+    def _touch(self, learner: Int64, parts: Int32, since_ms: int) -> None:
         """Whoever did anything, even what is not counted, gets a list that reflects it."""
         assert self.state is not None
         slots = self.state.learner_slots(learner)
         self.state.partition[slots] = parts
-        self.lists.touch(slots.tolist())
+        self.lists.touch(slots.tolist(), since_ms)
 
     def _fold(self, pieces: Sequence[Piece], batch: Batch, ticked: Ticked) -> None:
         assert self.state is not None
@@ -246,7 +247,6 @@ class Engine:
         self._budget.note(len(batch.learner), shares.learn, ticked.fold_seconds)
         ticked.events, ticked.counted = len(batch.learner), folded.counted
         ticked.duplicates, ticked.judged, ticked.learn_share = folded.duplicates, folded.judged, shares.learn
-        ticked.oldest_record_ms = int(batch.record_ms.min(initial=1 << 62)) if len(batch.learner) else 0
         self.watermark_ms = max(self.watermark_ms, int(batch.at_ms.max(initial=0)))
         ticked.sums = folded.sums
         self._owned.sums += folded.sums

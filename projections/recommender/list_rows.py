@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import math
 from collections.abc import Sequence
 from typing import Any, LiteralString, NamedTuple
 
@@ -68,7 +69,7 @@ class List(NamedTuple):
 
 def relevance(score: float) -> float:
     """The logistic function of a score: monotone, in [0, 1], .5 for a score of 0."""
-    return float(1.0 / (1.0 + np.exp(-np.clip(score, -60.0, 60.0))))
+    return 1.0 / (1.0 + math.exp(-min(max(score, -60.0), 60.0)))
 
 
 def write(connection: Connection, lists: Sequence[List], generated_ms: int) -> None:

@@ -27,6 +27,8 @@ from projections.stores.redis import Mirror, recommendations_key
 LISTS_AT_ONCE = 128
 BUDGET_SECONDS = 0.1
 """Of a tick; who is left waits for the next one."""
+AGAIN_SECONDS = 2.0
+"""Between two attempts to mirror what Redis did not take."""
 FORGOTTEN_VERSION = (1 << 63) - 1
 """Newer than any list: the key of an erased learner is never used again."""
 
@@ -44,7 +46,7 @@ class Ticked:
     rank_seconds: float = 0.0
     list_seconds: float = 0.0
     oldest_record_ms: int = 0
-    """Publication of the oldest event folded; 0 without any."""
+    """Publication of the oldest event that a list written now had to wait for; 0 or 2^62 without any."""
     mirrored: bool = True
     learn_share: float = 1.0
     sums: list[Sums] = field(default_factory=list)
@@ -66,22 +68,25 @@ class ListWriter:
 
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
-        self.pending: dict[int, None] = {}
-        """Slots of learners whose list is to be written, the longest waiting first."""
+        self.pending: dict[int, int] = {}
+        """Slots of learners whose list is to be written, longest waiting first; since when [Unix ms], 0: unknown."""
         self._unproven: dict[int, None] = {}
+        self._unmirrored: dict[int, None] = {}
+        self._again_at = 0.0
         self.coverage = Coverage()
 
-    def touch(self, slots: Iterable[int]) -> None:
-        """These learners' lists have to be written."""
-        self.pending.update(dict.fromkeys(slots))
+    def touch(self, slots: Iterable[int], since_ms: int = 0) -> None:
+        """These learners' lists have to be written, because of something published at ``since_ms``."""
+        for slot in slots:
+            self.pending.setdefault(slot, since_ms)
 
     def restart(self, slots: Iterable[int]) -> None:
         """Only these have to be written."""
-        self.pending, self._unproven = dict.fromkeys(slots), {}
+        self.pending, self._unproven, self._unmirrored = dict.fromkeys(slots, 0), {}, {}
 
     def forget(self, connection: Connection, key: int, slot: int | None) -> None:
         """Removes what was written for a learner."""
-        for waiting in (self.pending, self._unproven):
+        for waiting in (self.pending, self._unproven, self._unmirrored):
             waiting.pop(-1 if slot is None else slot, None)
         connection.execute(list_rows.DELETE, {"learners": [key]})
         for kind in (list_rows.HYBRID, *list_rows.DERIVED):
@@ -89,20 +94,28 @@ class ListWriter:
 
     def write(self, connection: Connection, tables: Tables, ticked: Ticked) -> None:
         """Writes lists for a bounded time."""
+        now = time.monotonic()
         if self._unproven and not self.pending:
             self._prove(connection, tables)
+        if self._unmirrored and now >= self._again_at:
+            # Redis may come back with what it held before: these lists are written until it takes them.
+            self.touch(self._unmirrored)
+            self._unmirrored = {}
         if not self.pending:
             return
-        deadline = time.monotonic() + BUDGET_SECONDS
+        deadline, written = now + BUDGET_SECONDS, dict.fromkeys(self.pending)
         while self.pending and time.monotonic() < deadline:
             started = time.perf_counter()
             slots = np.fromiter(list(self.pending)[:LISTS_AT_ONCE], np.int32)
             ticked.lists += self._write_some(connection, tables, slots, ticked)
-            for slot in slots.tolist():
-                del self.pending[slot]
+            since = [self.pending.pop(slot) for slot in slots.tolist()]
+            ticked.oldest_record_ms = min([*filter(None, since), ticked.oldest_record_ms or 1 << 62])
             ticked.list_seconds += time.perf_counter() - started
         self.coverage.steer(int(tables.state.tables.items.known[0]))
         ticked.mirrored = self._mirror.flush()
+        if not ticked.mirrored:
+            self._unmirrored.update(dict.fromkeys(written.keys() - self.pending.keys()))
+            self._again_at = now + AGAIN_SECONDS
 
     def _write_some(self, connection: Connection, tables: Tables, slots: Int32, ticked: Ticked) -> int:
         state = tables.state
@@ -134,7 +147,7 @@ class ListWriter:
         waits = np.isin(tables.state.partition[slots], [*newest, -1] if newest else [])
         for slot in slots[~waits].tolist():
             del self._unproven[slot]
-            self.pending[slot] = None
+            self.pending[slot] = 0
 
 
 def _reflects(needed: Int64, partition: Int32, newest: Mapping[int, int]) -> Int64:
