@@ -7,7 +7,8 @@ Two protocols:
   is new to him. Candidates are all items that have had an event, minus the learner's own; an item never seen before is
   a miss. Of large logs every k-th event is counted, and weights learn from those alone unless ``learn_from="all"``.
 - ``temporal-split``: each learner's first 80 % of events by time train, the last 20 % test. State is frozen; positives
-  alone feed the sources; whatever the learner had in training, at any rating, is left out of his list.
+  alone feed the sources; whatever the learner had in training, at any rating, is left out of his list. It asks for a
+  set, not for the next item, so ``hybrid`` is the list for the weeks to come; ``hybrid_next`` is the usual one.
 
     python -m personalize.bench.quality --data ../shared/data/mars --protocol prequential --json quality.json
 """
@@ -271,7 +272,10 @@ def _frozen_lists(
             continue
         # "Same session": asked for at the moment of the learner's last training event.
         at_ms = int(log.at_ms[fed[-1]]) if len(fed) else int(log.at_ms[rows[0]])
-        ways = {"hybrid": recommender.recommend(learner, at_ms, 300, known_only=True).item}
+        ways = {
+            "hybrid": recommender.recommend_lasting(learner, at_ms, 300).item,
+            "hybrid_next": recommender.recommend(learner, at_ms, 300, known_only=True).item,
+        }
         ways |= recommender.source_lists(learner, at_ms)
         for name, items in ways.items():
             out.setdefault(name, []).append(([item for item in items.tolist() if item not in had], relevant))

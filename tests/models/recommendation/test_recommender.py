@@ -251,3 +251,22 @@ def test_a_source_that_is_not_admitted_has_no_term() -> None:
     names = set(recommender.recommend(10_001, NOW_MS).named_terms(0))
     assert names <= {"co", "pop", "recency", "network"}
     assert set(recommender.source_lists(10_001, NOW_MS)) == {"co", "pop"}
+
+
+def test_a_lasting_list_adds_lasting_taste_to_the_blend() -> None:
+    """Its terms sum to its score, and differ from the blend's terms in ``ease`` and ``coset`` alone, upwards."""
+    learner, item, at_ms = random_log(11, events=400)
+    recommender = with_catalogue()
+    recommender.fold(learner, item, at_ms)
+    lasting = recommender.recommend_lasting(10_003, NOW_MS)
+    usual = recommender.recommend(10_003, NOW_MS, 300, known_only=True)
+    np.testing.assert_allclose(lasting.terms.sum(axis=1), lasting.score)
+    assert (np.diff(lasting.score) <= 0).all()
+    assert set(lasting.item.tolist()) == set(usual.item.tolist())
+    place = {key: k for k, key in enumerate(usual.item.tolist())}
+    change = lasting.terms - usual.terms[[place[key] for key in lasting.item.tolist()]]
+    coset = TERM_NAMES.index("coset")
+    assert change[:, coset].max() == pytest.approx(1.0)
+    change[:, [coset, TERM_NAMES.index("ease")]] = 0.0
+    np.testing.assert_allclose(change, 0.0, atol=1e-9)
+    assert recommender.recommend_lasting(999, NOW_MS, 5).reasons(0)[0] == "Popular with learners this month"
