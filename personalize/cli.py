@@ -28,7 +28,7 @@ class Entry:
 
 
 COMMANDS: Final[dict[str, Entry]] = {
-    "run": Entry("run", "Everything at once: servers, worker, API and live demo traffic, until Ctrl-C."),
+    "run": Entry("run", "Everything at once: servers, worker, recommender, API, live demo traffic, until Ctrl-C."),
     "up": Entry("up", "Start the local Kafka, Postgres and Redis; returns when all three answer."),
     "down": Entry("down", "Stop them; the data stay."),
     "status": Entry("status", "What runs where."),

@@ -102,7 +102,7 @@ def _programs(settings: Settings, servers: Endpoints) -> list[Program]:
             environment=environment,
             log=logs / f"{name}.log",
         )
-        for name in ("worker", "api")
+        for name in ("worker", "api", "recommender")
     ]
 
 

@@ -22,6 +22,8 @@ from schemas.lists import Recommendation, RecommendationType
 
 HYBRID = "hybrid"
 WRITER = "recommender"
+RELEVANCE_SCALE = 4.0
+"""Scores of a list lie between about -5 and 10: divided by this, they fill the range of the logistic function."""
 DERIVED = ("collaborative", "sequential")
 """Kinds that are read out of the stored hybrid list."""
 
@@ -69,7 +71,7 @@ class List(NamedTuple):
 
 def relevance(score: float) -> float:
     """The logistic function of a score: monotone, in [0, 1], .5 for a score of 0."""
-    return 1.0 / (1.0 + math.exp(-min(max(score, -60.0), 60.0)))
+    return 1.0 / (1.0 + math.exp(-min(max(score / RELEVANCE_SCALE, -60.0), 60.0)))
 
 
 def write(connection: Connection, lists: Sequence[List], generated_ms: int) -> None:
