@@ -34,7 +34,7 @@ Keys = NDArray[np.int64]
 
 
 LASTING_WEIGHT = 1.0
-"""Of lasting taste in lists for the weeks to come; .5, 1 and 2 differ by .004 recall on the films it was measured on."""
+"""Of lasting taste in lists for the weeks to come; .5, 1 and 2 differ by .004 recall on the films it was set on."""
 
 
 class Recommender:
@@ -181,8 +181,8 @@ class Recommender:
     def recommend_lasting(self, learner: int, at_ms: int, limit: int = 150) -> Recommendations:
         """Return a list for the weeks to come instead of the next step: for a mail, a plan, a home page.
 
-        The blend's score, without the network, plus LASTING_WEIGHT times feature A of ``ease`` and of ``coset``, the two
-        sources of lasting taste; the addends stand in their terms. Only known items.
+        The blend's score, without the network, plus LASTING_WEIGHT times feature A of ``ease`` and of ``coset``, the
+        two sources of lasting taste; the addends stand in their terms. Only known items.
         """
         slot = self._learner_slot.get(learner)
         if slot is None or self.tables.histories.ring_length[slot] == 0:
