@@ -103,7 +103,11 @@ class KafkaForTests:
 
     def create_topics(self, topics: Mapping[str, int]) -> None:
         """Makes topics with exactly these names and partition counts; for tests that isolate by group, not by name."""
-        asyncio.run(self._create({name: (partitions, {}) for name, partitions in topics.items()}))
+        from schemas.topics import TOPICS
+
+        # The broker is shared by the session: a topic of the product must be as declared, whoever makes it first.
+        declared = {topic.name: topic.config() for topic in TOPICS}
+        asyncio.run(self._create({name: (count, declared.get(name, {})) for name, count in topics.items()}))
 
     async def _create(self, topics: Mapping[str, tuple[int, dict[str, str]]]) -> None:
         from aiokafka.admin import AIOKafkaAdminClient, NewTopic

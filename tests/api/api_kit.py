@@ -24,7 +24,7 @@ from projections.poll import TopicPartition
 from projections.recorder import Recorder
 from projections.stores.postgres import connect
 from projections.stores.redis import Mirror
-from schemas.topics import CATALOGUE, INTERACTIONS, LEARNER_COMMANDS
+from schemas.topics import CATALOGUE, INTERACTIONS, LEARNER_COMMANDS, TOPICS
 from streams.intake import decode_slice
 
 SECRET = "a secret of the tests, 32 bytes long"
@@ -59,7 +59,13 @@ def create_topics(bootstrap: str) -> None:
         await admin.start()
         try:
             present = set(await admin.list_topics())
-            missing = [NewTopic(name, PARTITIONS, 1) for name in FOLDED_TOPICS if name not in present]
+            # As declared: other tests of the session look at the product's topics too.
+            config = {topic.name: topic.config() for topic in TOPICS}
+            missing = [
+                NewTopic(name, PARTITIONS, 1, topic_configs=config.get(name))
+                for name in FOLDED_TOPICS
+                if name not in present
+            ]
             if missing:
                 await admin.create_topics(missing)
             while not await _have_leaders(admin):
