@@ -117,7 +117,8 @@ class KafkaServer:
             return
         configuration = self._configure({"kafka": 1, "kafka_controller": 2})  # the ports do not matter for formatting
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        words = [*self._java(), "kafka.tools.StorageTool", "format", "--cluster-id", cluster_id]
+        # One id in 64 begins with a dash, which would be read as an option of its own.
+        words = [*self._java(), "kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}"]
         words += ["--config", str(configuration), "--ignore-formatted"]
         done = subprocess.run(
             words, capture_output=True, text=True, env=dict(ENVIRONMENT), timeout=_FORMAT_SECONDS, check=False
