@@ -32,7 +32,7 @@ from streams.intake import decode_slice
 from streams.recommender_gauges import show
 from streams.recommender_settings import RecommenderSettings
 from streams.recommender_singleton import hold_alone
-from streams.transport import BatchApp, Poll, PollScheduler, PollSchema
+from streams.transport import BatchApp, Poll, PollSchema, batch_app
 
 logger = logging.getLogger(__name__)
 
@@ -244,28 +244,7 @@ class Recommender:
 
 def build(settings: RecommenderSettings) -> BatchApp:
     """The Faust application of the recommender process, not started."""
-    app = BatchApp(
-        "personalize-recommender",
-        broker=f"kafka://{settings.kafka_bootstrap.replace(',', ';kafka://')}",
-        store="memory://",
-        autodiscover=False,
-        web_enabled=False,
-        topic_disable_leader=True,
-        topic_allow_declare=False,
-        stream_wait_empty=False,
-        stream_buffer_maxsize=2,
-        table_standby_replicas=0,
-        ConsumerScheduler=PollScheduler,
-        broker_max_poll_records=settings.max_poll_records,
-        consumer_max_fetch_size=4 * 1024 * 1024,
-        broker_session_timeout=settings.session_timeout_seconds,
-        broker_heartbeat_interval=1.0,
-        broker_rebalance_timeout=settings.session_timeout_seconds,
-        consumer_auto_offset_reset="earliest",
-        consumer_group_instance_id=settings.instance_id,
-        broker_check_crcs=False,
-        loghandlers=[],
-    )
+    app = batch_app("personalize-recommender", settings)
     recommender = Recommender(app, settings)
     app.offset_store = recommender
     topic = app.topic(*(topic.name for topic in TOPICS), schema=PollSchema(), acks=False)

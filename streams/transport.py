@@ -331,3 +331,50 @@ class BatchApp(faust.App):
             logger.critical("worker ends: %s", reason)
         logging.shutdown()
         os._exit(EXIT_CRASHED if code is None else code)
+
+
+class AppSettings(Protocol):
+    """What a process says of itself and of its broker."""
+
+    @property
+    def kafka_bootstrap(self) -> str:
+        """``host:port[,host:port]``"""
+
+    @property
+    def instance_id(self) -> str:
+        """Kafka's static member id."""
+
+    @property
+    def max_poll_records(self) -> int:
+        """Most records of one poll."""
+
+    @property
+    def session_timeout_seconds(self) -> float:
+        """A member that is silent for so long loses its partitions."""
+
+
+def batch_app(group: str, settings: AppSettings) -> BatchApp:
+    """A Faust application over whole polls, not started; the one place of its Kafka settings."""
+    return BatchApp(
+        group,
+        broker=f"kafka://{settings.kafka_bootstrap.replace(',', ';kafka://')}",
+        store="memory://",
+        autodiscover=False,
+        web_enabled=False,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        stream_wait_empty=False,
+        # Polls, not records: one being recorded, one decoded, two waiting.
+        stream_buffer_maxsize=2,
+        table_standby_replicas=0,
+        ConsumerScheduler=PollScheduler,
+        broker_max_poll_records=settings.max_poll_records,
+        consumer_max_fetch_size=4 * 1024 * 1024,
+        broker_session_timeout=settings.session_timeout_seconds,
+        broker_heartbeat_interval=1.0,
+        broker_rebalance_timeout=settings.session_timeout_seconds,
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=settings.instance_id,
+        broker_check_crcs=False,
+        loghandlers=[],
+    )

@@ -33,7 +33,7 @@ from streams.list_tick import ListTick
 from streams.outbox_relay import OutboxRelay
 from streams.poll_store import PollStore
 from streams.settings import WorkerSettings
-from streams.transport import EXIT_CRASHED, BatchApp, Poll, PollScheduler, PollSchema
+from streams.transport import EXIT_CRASHED, BatchApp, Poll, PollSchema, batch_app
 
 logger = logging.getLogger(__name__)
 
@@ -168,29 +168,7 @@ class Worker:
 
 def build(settings: WorkerSettings) -> BatchApp:
     """The Faust application of one worker process, not started."""
-    app = BatchApp(
-        "personalize-worker",
-        broker=f"kafka://{settings.kafka_bootstrap.replace(',', ';kafka://')}",
-        store="memory://",
-        autodiscover=False,
-        web_enabled=False,
-        topic_disable_leader=True,
-        topic_allow_declare=False,
-        stream_wait_empty=False,
-        # Polls, not records: one being recorded, one decoded, two waiting.
-        stream_buffer_maxsize=2,
-        table_standby_replicas=0,
-        ConsumerScheduler=PollScheduler,
-        broker_max_poll_records=settings.max_poll_records,
-        consumer_max_fetch_size=4 * 1024 * 1024,
-        broker_session_timeout=settings.session_timeout_seconds,
-        broker_heartbeat_interval=1.0,
-        broker_rebalance_timeout=settings.session_timeout_seconds,
-        consumer_auto_offset_reset="earliest",
-        consumer_group_instance_id=settings.instance_id,
-        broker_check_crcs=False,
-        loghandlers=[],
-    )
+    app = batch_app("personalize-worker", settings)
     recorder = Recorder(
         settings.database_url,
         settings.instance_id,

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -92,8 +93,12 @@ def test_trigger_list_models_and_rollback(shell: Shell, serving, database_url: s
 
     metrics = urllib.request.urlopen(serving[1], timeout=10).read().decode()
     assert 'personalize_job_attempts_total{job="train-models",outcome="done"}' in metrics
-    assert 'personalize_job_queue_depth{queue="training"}' in metrics  # looked at now and then, so its value lags
     assert 'personalize_job_seconds_bucket{job="train-models"' in metrics
+    deadline = time.monotonic() + 90
+    while 'personalize_job_queue_depth{queue="training"} 0.0' not in metrics:  # looked at once a tick
+        assert time.monotonic() < deadline, metrics
+        time.sleep(0.5)
+        metrics = urllib.request.urlopen(serving[1], timeout=10).read().decode()
 
 
 def test_what_is_wrong_is_named(shell: Shell) -> None:
