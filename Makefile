@@ -13,6 +13,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PYTEST := $(BIN)/pytest -q
+# Test files are shared out among this many processes, each with servers of its own.
+TEST_PROCESSES ?= 3
 
 .PHONY: help
 help: ## list the targets
@@ -66,7 +68,7 @@ doctor: $(INSTALLED) ## check this machine, and print the fix for what is missin
 
 .PHONY: test
 test: $(INSTALLED) ## all tests but the slow fault runs and those that need the measuring data
-	@$(PYTEST) -m "not faults and not data"
+	@$(PYTEST) -n $(TEST_PROCESSES) --dist loadfile -m "not faults and not data"
 
 .PHONY: check
 check: $(INSTALLED) ## ruff, formatting, mypy --strict, and who may import whom

@@ -11,6 +11,7 @@ import asyncio
 import random
 import signal
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -39,6 +40,7 @@ _FOLD_SECONDS: Final = 180.0
 _LIMIT: Final = 10
 _SETTLE_SECONDS: Final = 5.0
 _REDIS_KEY: Final = "bench:read"
+_BUSY_CORES: Final = 0.9
 
 LISTED: Final = "SELECT count(DISTINCT learner_key) FROM recommendations"
 BEHIND: Final = """
@@ -64,7 +66,7 @@ def bench(
         seed: of the order in which learners are asked for.
 
     Raises:
-        ProblemError: an answer was not good, or the generator was the bottleneck.
+        ProblemError: an answer was not good.
     """
     machine = describe_machine()
     with servers() as own:
@@ -81,6 +83,7 @@ def bench(
             figures |= _references(own, int(figures["mean_response_bytes"]), seconds)
             pace = Pace(ingest_rate, read_rate, 2 * seconds)
             figures |= _while_ingesting(own, pace, {"worker": worker.pid, "api": server.pid}, port, paths)
+    figures["limited_by_load_generator"] = limited_by_load_generator(figures)
     figures["ratio_to_static_asgi"] = figures["requests_per_second"] / figures["static_asgi_requests_per_second"]
     figures["ratio_to_redis_get"] = figures["requests_per_second"] / figures["redis_get_requests_per_second"]
     return Report.of("read", {"load_generator": NAME, **figures}, machine)
@@ -132,6 +135,7 @@ def _references(own: Servers, size: int, seconds: float) -> dict[str, Any]:
         "load_generator_cores_at_static_asgi": static["generator_cores"],
         "redis_get_requests_per_second": plain["requests_per_second"],
         "redis_get_p99_ms": plain["p99_ms"],
+        "load_generator_cores_at_redis_get": plain["generator_cores"],
     }
 
 
@@ -161,22 +165,30 @@ def _while_ingesting(own: Servers, pace: Pace, busy: dict[str, int], port: int, 
         "p50_ms_while_ingesting": found["p50_ms"],
         "p99_ms_while_ingesting": found["p99_ms"],
         "requests_per_second_while_ingesting": found["requests_per_second"],
+        "load_generator_cores_while_ingesting": found["generator_cores"],
         "events_per_second_while_reading": reached["events_per_second"],
         **cpu,
     }
 
 
 def _good(found: dict[str, Any]) -> dict[str, Any]:
-    """The same figures, if every request was answered well by a generator that had time to spare."""
+    """The same figures, if every request was answered well."""
     if found["not_ok"] or found["unanswered"] or found["connections_lost"]:
         raise ProblemError(
             f"{found['not_ok']} answers were not good, {found['unanswered']} are missing, "
             f"{found['connections_lost']} connections were lost (on {HOST}).",
             "read the log of the API.",
         )
-    if found["generator_cores"] > 0.9:
-        raise ProblemError(
-            f"The load generator used {found['generator_cores']:.2f} cores: it was the bottleneck.",
-            "free the machine.",
-        )
     return found
+
+
+def limited_by_load_generator(figures: Mapping[str, Any]) -> str:
+    """The measurements that the load generator may have held back, or `nothing`: their rates are lower bounds.
+
+    A generator that keeps nearly a whole core busy has no time to spare.  That is no fault of the server, so the
+    figures are reported all the same, with this beside them.
+    """
+    names = {"load_generator_cores": "api"} | {
+        key: key.removeprefix("load_generator_cores_") for key in figures if key.startswith("load_generator_cores_")
+    }
+    return ", ".join(name for key, name in names.items() if figures[key] > _BUSY_CORES) or "nothing"

@@ -64,3 +64,4 @@ def test_read(tmp_path: Path):
     assert figures["p99_ms_while_ingesting"] > 0
     assert figures["static_asgi_requests_per_second"] > 0
     assert figures["redis_get_requests_per_second"] > 0
+    assert "limited_by_load_generator" in figures

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from personalize.bench.load_generator import http_frame, http_request, redis_frame, redis_request, run
+from personalize.bench.read import limited_by_load_generator
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: y\r\n\r\nhello"
 
@@ -114,3 +115,11 @@ def test_answers_without_length_are_named(data):
     """An answer without Content-Length is refused loudly instead of being misread."""
     with pytest.raises(ValueError, match="Content-Length"):
         http_frame(bytearray(data))
+
+
+def test_a_busy_load_generator_is_named_not_a_failure():
+    """Rates taken by a generator without time to spare are reported, and said to be lower bounds."""
+    cores = {"load_generator_cores": 0.3, "load_generator_cores_at_redis_get": 0.97, "requests_per_second": 1.0}
+    assert limited_by_load_generator(cores) == "at_redis_get"
+    assert limited_by_load_generator({"load_generator_cores": 0.95}) == "api"
+    assert limited_by_load_generator({"load_generator_cores": 0.5}) == "nothing"
