@@ -113,8 +113,9 @@ config-docs: $(INSTALLED) ## write .env.example and docs/configuration.md from t
 	@$(BIN)/python -m personalize.settings_reference
 
 .PHONY: schemas
-schemas: $(INSTALLED) ## write the JSON Schema files of all messages
+schemas: $(INSTALLED) ## write the JSON Schema files of all messages, and the OpenAPI document
 	@$(BIN)/python -m schemas.jsonschema
+	@$(BIN)/python -m api.contract
 
 .PHONY: bench
 bench: $(INSTALLED) ## how to measure: lists the benches

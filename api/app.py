@@ -4,30 +4,48 @@ from __future__ import annotations
 
 from litestar import Litestar, Request, Response
 from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler
 
+from api.contract.document import document_text
 from api.dependencies import Dependencies
 from api.edge import Edge, log_failure
 from api.problems import KINDS, ProblemError, problem, problem_answer, unavailable
 from api.recommendations import Lists
-from api.routes import commands, content, control, health, interactions, learning_paths, reads, recommendations
+from api.routes import (
+    commands,
+    content,
+    control,
+    health,
+    interactions,
+    learning_paths,
+    reads,
+    recommendations,
+    reference,
+)
 from api.routes.exchange import HttpRequest, request_id, respond
 from projections.stores.postgres_pool import Unavailable
 
 
+def handlers(dependencies: Dependencies, lists: Lists) -> list[HTTPRouteHandler]:
+    """Every route there is, the document of them all among them."""
+    found = [
+        *interactions.routes(dependencies),
+        *content.routes(dependencies),
+        *commands.routes(dependencies),
+        *control.routes(dependencies),
+        *learning_paths.routes(dependencies),
+        *reads.routes(dependencies),
+        *recommendations.routes(lists),
+        *health.routes(dependencies),
+    ]
+    found += reference.routes(lambda: document_text(found))
+    return found
+
+
 def create_app(dependencies: Dependencies, lists: Lists | None = None) -> Litestar:
     """The framework's application: every route, and problems for every error."""
-    lists = lists or Lists(dependencies)
     return Litestar(
-        route_handlers=[
-            *interactions.routes(dependencies),
-            *content.routes(dependencies),
-            *commands.routes(dependencies),
-            *control.routes(dependencies),
-            *learning_paths.routes(dependencies),
-            *reads.routes(dependencies),
-            *recommendations.routes(lists),
-            *health.routes(dependencies),
-        ],
+        route_handlers=handlers(dependencies, lists or Lists(dependencies)),
         exception_handlers={
             ProblemError: _problem,
             Unavailable: _unavailable,

@@ -328,6 +328,7 @@ COMMAND_RECEIPT: Final[list[dict[str, Any]]] = [
         "status": "refused",
         "problem": {"title": "Already claimed", "status": 409, "detail": "This achievement was claimed before."},
     },
+    {"commandId": _ID, "status": "applied", "location": "/api/profile/u-17", "problem": None, "token": None},
 ]
 
 LEARNING_PATH: Final[list[dict[str, Any]]] = [
@@ -385,5 +386,37 @@ LEARNING_PATH: Final[list[dict[str, Any]]] = [
         "finishEarliest": "2024-05-01",
         "finishLatest": "2024-05-03",
         "freshness": _FRESHNESS,
+    }
+]
+
+PATH_SUMMARIES: Final[list[dict[str, Any]]] = [
+    {
+        "pathId": "path-2",
+        "title": "Algebra in a week",
+        "topic": "algebra",
+        "level": "BEGINNER",
+        "createdAt": _TIME,
+        "modules": 2,
+        "completed": 1,
+        "completion": 0.5,
+    }
+]
+
+CONTENT_ENTRY: Final[list[dict[str, Any]]] = [
+    {
+        "contentId": "algebra-3",
+        "contentType": "video",
+        "title": "Linear equations",
+        "description": "Solving for one unknown.",
+        "topics": ["algebra"],
+        "skills": ["equations"],
+        "difficulty": "BEGINNER",
+        "durationSeconds": 420,
+        "language": "en",
+        "prerequisites": ["algebra-1"],
+        "position": 3,
+        "known": True,
+        "withdrawn": False,
+        "updatedAt": _TIME,
     }
 ]

@@ -9,6 +9,8 @@ import msgspec
 from litestar.handlers import HTTPRouteHandler
 
 from api.bodies import check_media_type
+from api.contract.parts import CACHE_CONTROL, PREFER, PROFILE_LINK, READ_TOKEN, RETRY_AFTER, verdicts
+from api.contract.vocabulary import Body, Contract, Reply
 from api.dependencies import Dependencies
 from api.edge import new_id
 from api.freshness import TOKEN_HEADER
@@ -20,6 +22,7 @@ from api.writes import publish
 from projections.reads import command_results
 from projections.reads.command_results import Verdict
 from projections.reads.freshness import moment, relevant
+from schemas import examples
 from schemas.commands import (
     AchievementClaimed,
     FeedbackGiven,
@@ -38,14 +41,44 @@ from schemas.topics import LEARNER_COMMANDS
 NOTHING = frozenset[str]()
 _PROFILE: JsonDecoder[ProfileRequest] = JsonDecoder(ProfileRequest)
 
+_SET_PROFILE = Contract(
+    summary="Declare a learner's profile, whole",
+    description="What is absent is unset, not kept.",
+    tag="Learners",
+    parameters=(PREFER,),
+    body=Body(type=ProfileRequest, examples=examples.PROFILE_REQUEST),
+    replies=verdicts("The learner's first profile.", PROFILE_LINK),
+)
+_CLAIM = Contract(
+    summary="Claim an unlocked achievement",
+    tag="Achievements",
+    parameters=(PREFER,),
+    replies=verdicts(),
+    problems={404: "There is no such achievement.", 409: "It is not unlocked, or was claimed before."},
+)
+_VERDICT = Contract(
+    summary="What became of a command",
+    tag="Commands",
+    parameters=(*READ_TOKEN, PREFER),
+    replies={
+        200: Reply(
+            description="The verdict, or `pending` while the presented token is not reached.",
+            type=CommandReceipt,
+            examples=examples.COMMAND_RECEIPT,
+            headers=(CACHE_CONTROL, RETRY_AFTER),
+        )
+    },
+    problems={404: "No such command has been carried out."},
+)
+
 
 def routes(dependencies: Dependencies) -> list[HTTPRouteHandler]:
     """The routes of this file."""
     commands = _Commands(dependencies)
     return [
-        route("POST", "/api/profile", commands.set_profile),
-        route("POST", "/api/achievements/{user_id:str}/{achievement_id:str}/claim", commands.claim),
-        route("GET", "/api/commands/{command_id:str}", commands.verdict),
+        route("POST", "/api/profile", commands.set_profile, _SET_PROFILE),
+        route("POST", "/api/achievements/{user_id:str}/{achievement_id:str}/claim", commands.claim, _CLAIM),
+        route("GET", "/api/commands/{command_id:str}", commands.verdict, _VERDICT),
     ]
 
 

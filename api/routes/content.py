@@ -8,12 +8,16 @@ import msgspec
 from litestar.handlers import HTTPRouteHandler
 from msgspec import Meta, Struct
 
+from api.contract.parts import PREFER, published
+from api.contract.vocabulary import Body, Contract
 from api.dependencies import Dependencies
 from api.parameters import identifier, query
 from api.problems import Answer
 from api.publisher import Outgoing
 from api.routes.exchange import HttpRequest, request_headers, request_id, route
 from api.writes import Checked, check_items, publish, receipt_answer
+from schemas import examples
+from schemas.catalogue import ContentSet
 from schemas.decode import decode_content
 from schemas.invalid import Invalid
 from schemas.receipts import RejectedItem
@@ -28,6 +32,24 @@ class ContentReceipt(Struct, frozen=True, kw_only=True, rename="camel"):
     accepted: Annotated[int, Meta(ge=0, description="Contents that were published.")]
     rejected: Annotated[tuple[RejectedItem, ...], Meta(description="Contents that were refused, in order.")] = ()
     token: str | None = None
+
+
+_RECEIPT = {"accepted": 1, "rejected": [], "token": None}
+_POST = Contract(
+    summary="Put content into the catalogue",
+    description="Each piece of content is whole: what is absent is unset, not kept.",
+    tag="Events",
+    parameters=(PREFER,),
+    body=Body(type=ContentSet, examples=examples.CONTENT, several=True),
+    replies=published("What became of each piece; good ones are in the log.", ContentReceipt, [_RECEIPT]),
+)
+_DELETE = Contract(
+    summary="Withdraw content from the catalogue",
+    description="It is no longer recommended; what learners did with it stays, and so does its entry.",
+    tag="Events",
+    parameters=(PREFER,),
+    replies=published("The withdrawal is in the log.", ContentReceipt, [_RECEIPT]),
+)
 
 
 def routes(dependencies: Dependencies) -> list[HTTPRouteHandler]:
@@ -55,8 +77,8 @@ def routes(dependencies: Dependencies) -> list[HTTPRouteHandler]:
         return await receipt_answer(dependencies, headers, positions, msgspec.json.encode(receipt))
 
     return [
-        route("POST", "/api/content", post_content),
-        route("DELETE", "/api/content/{content_id:str}", delete_content),
+        route("POST", "/api/content", post_content, _POST),
+        route("DELETE", "/api/content/{content_id:str}", delete_content, _DELETE),
     ]
 
 

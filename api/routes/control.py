@@ -10,6 +10,8 @@ import msgspec
 from litestar.handlers import HTTPRouteHandler
 
 from api.bodies import check_media_type
+from api.contract.parts import PREFER, verdicts
+from api.contract.vocabulary import Body, Contract
 from api.dependencies import Dependencies
 from api.parameters import identifier, query
 from api.problems import Answer, invalid_body
@@ -17,6 +19,7 @@ from api.routes.commands import envelope, issue, segment
 from api.routes.exchange import HttpRequest, request_headers, route
 from projections.reads import recommendations
 from projections.stores.redis import Versioned, recommendations_key
+from schemas import examples
 from schemas.commands import FeedbackGiven, FeedbackRequest, OverrideRequest, OverrideSet
 from schemas.decode import JsonDecoder
 from schemas.invalid import Invalid
@@ -27,13 +30,32 @@ TOMBSTONE_SECONDS = 3_600
 _FEEDBACK: JsonDecoder[FeedbackRequest] = JsonDecoder(FeedbackRequest)
 _OVERRIDE: JsonDecoder[OverrideRequest] = JsonDecoder(OverrideRequest)
 
+_GIVE_FEEDBACK = Contract(
+    summary="Say what a learner did with a recommendation",
+    description="`hidden` and `dismissed` hold from the verdict on; all of it teaches the models.",
+    tag="Recommendations",
+    parameters=(PREFER,),
+    body=Body(type=FeedbackRequest, examples=examples.FEEDBACK_REQUEST),
+    replies=verdicts(),
+    problems={404: "There is no such content."},
+)
+_SET_OVERRIDE = Contract(
+    summary="Set or take back a learner's own rule",
+    description="Rules win over every score, from the verdict on.",
+    tag="Recommendations",
+    parameters=(PREFER,),
+    body=Body(type=OverrideRequest, examples=examples.OVERRIDE_REQUEST),
+    replies=verdicts(),
+    problems={404: "There is no such content.", 409: "The learner has as many rules as one may have."},
+)
+
 
 def routes(dependencies: Dependencies) -> list[HTTPRouteHandler]:
     """The routes of this file."""
     control = _Control(dependencies)
     return [
-        route("POST", "/api/recommendations/{user_id:str}/feedback", control.give_feedback),
-        route("POST", "/api/recommendations/{user_id:str}/overrides", control.set_override),
+        route("POST", "/api/recommendations/{user_id:str}/feedback", control.give_feedback, _GIVE_FEEDBACK),
+        route("POST", "/api/recommendations/{user_id:str}/overrides", control.set_override, _SET_OVERRIDE),
     ]
 
 

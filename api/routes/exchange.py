@@ -9,6 +9,7 @@ import msgspec
 from litestar import Request, Response
 from litestar.handlers import HTTPRouteHandler
 
+from api.contract.vocabulary import CONTRACT, Contract
 from api.problems import Answer, Headers, problem
 
 HttpRequest = Request[Any, Any, Any]
@@ -17,15 +18,22 @@ Route = Callable[[HttpRequest], Awaitable[Answer]]
 _encode = msgspec.json.Encoder().encode
 
 
-def route(method: str, path: str, serve: Route) -> HTTPRouteHandler:
-    """A route of the framework that answers with what ``serve`` makes of the request."""
+def route(method: str, path: str, serve: Route, contract: Contract) -> HTTPRouteHandler:
+    """A route of the framework that answers with what ``serve`` makes of the request, as its contract says."""
 
     async def handler(request: HttpRequest) -> Response[bytes]:
         return respond(await serve(request))
 
     handler.__name__ = serve.__name__
     # The status is the answer's own; without one here the framework would refuse a DELETE with a body.
-    return HTTPRouteHandler(path, http_method=method, status_code=200, name=f"{method} {path}")(handler)  # type: ignore[arg-type]
+    made = HTTPRouteHandler(
+        path,
+        http_method=method,  # type: ignore[arg-type]
+        status_code=200,
+        name=f"{method} {path}",
+        opt={CONTRACT: contract},
+    )
+    return made(handler)
 
 
 def respond(answer: Answer) -> Response[bytes]:

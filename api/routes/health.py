@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any, LiteralString
+from typing import Annotated, Literal, LiteralString
 
 from litestar.handlers import HTTPRouteHandler
+from msgspec import Meta, Struct
 
+from api.contract.parts import CACHE_CONTROL, RETRY_AFTER
+from api.contract.vocabulary import Contract, Reply
 from api.dependencies import Dependencies
 from api.metrics import CONTENT_TYPE
 from api.parameters import query
@@ -22,13 +25,66 @@ NOTHING = frozenset[str]()
 _NO_STORE: Headers = [(b"cache-control", b"no-store")]
 
 
+class Liveness(Struct, frozen=True, kw_only=True):
+    """Whether the process answers."""
+
+    status: Literal["ok"]
+
+
+class Readiness(Struct, frozen=True, kw_only=True):
+    """Whether what the API needs answers."""
+
+    status: Literal["ready", "not ready"]
+    checks: Annotated[dict[str, str], Meta(description="What was asked, and `ok` or what is wrong and the fix.")]
+
+
+_CHECKS = {"postgres": "ok", "migrations": "ok", "kafka": "ok", "redis": "ok"}
+_LIVEZ = Contract(
+    summary="Whether the process answers",
+    tag="Operations",
+    replies={
+        200: Reply(description="It does.", type=Liveness, examples=[{"status": "ok"}], headers=(CACHE_CONTROL,)),
+    },
+)
+_READYZ = Contract(
+    summary="Whether the API can serve",
+    tag="Operations",
+    replies={
+        200: Reply(
+            description="It can. Redis may be away: then lists come from Postgres.",
+            type=Readiness,
+            examples=[{"status": "ready", "checks": _CHECKS}],
+            headers=(CACHE_CONTROL,),
+        ),
+        503: Reply(
+            description="It cannot; `checks` says why.",
+            type=Readiness,
+            examples=[{"status": "not ready", "checks": {**_CHECKS, "kafka": "does not answer"}}],
+            headers=(CACHE_CONTROL, RETRY_AFTER),
+        ),
+    },
+)
+_METRICS = Contract(
+    summary="Metrics for Prometheus",
+    tag="Operations",
+    replies={
+        200: Reply(
+            description="The text format of Prometheus.",
+            media_type=CONTENT_TYPE,
+            examples=['personalize_api_requests_total{method="GET",route="/livez",status="200"} 1.0\n'],
+            headers=(CACHE_CONTROL,),
+        )
+    },
+)
+
+
 def routes(dependencies: Dependencies) -> list[HTTPRouteHandler]:
     """The routes of this file."""
     health = _Health(dependencies)
     return [
-        route("GET", "/livez", health.livez),
-        route("GET", "/readyz", health.readyz),
-        route("GET", "/metrics", health.metrics),
+        route("GET", "/livez", health.livez, _LIVEZ),
+        route("GET", "/readyz", health.readyz, _READYZ),
+        route("GET", "/metrics", health.metrics, _METRICS),
     ]
 
 
@@ -41,7 +97,7 @@ class _Health:
 
     async def livez(self, request: HttpRequest) -> Answer:
         query(request.scope["query_string"], NOTHING)
-        return json_answer({"status": "ok"}, _NO_STORE)
+        return json_answer(Liveness(status="ok"), _NO_STORE)
 
     async def readyz(self, request: HttpRequest) -> Answer:
         query(request.scope["query_string"], NOTHING)
@@ -51,7 +107,7 @@ class _Health:
                 self._asked_at = time.monotonic()
         # Without Redis everything works, only slower: it is shown but does not count.
         ready = all(state == "ok" for name, state in self._checks.items() if name != "redis")
-        body: dict[str, Any] = {"status": "ready" if ready else "not ready", "checks": self._checks}
+        body = Readiness(status="ready" if ready else "not ready", checks=self._checks)
         headers = _NO_STORE if ready else [*_NO_STORE, (b"retry-after", b"1")]
         return json_answer(body, headers, 200 if ready else 503)
 

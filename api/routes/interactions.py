@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 from litestar.handlers import HTTPRouteHandler
 
+from api.contract.parts import PREFER, published
+from api.contract.vocabulary import Body, Contract
 from api.dependencies import Dependencies
 from api.edge import new_id
 from api.parameters import query
@@ -12,10 +14,21 @@ from api.problems import Answer
 from api.publisher import Outgoing
 from api.routes.exchange import HttpRequest, request_headers, request_id, route
 from api.writes import Checked, check_items, publish, receipt_answer
+from schemas import examples
 from schemas.decode import decode_interaction
+from schemas.interactions import Interaction
 from schemas.invalid import Invalid
 from schemas.receipts import IngestReceipt
 from schemas.topics import INTERACTIONS
+
+_POST = Contract(
+    summary="Publish interactions",
+    description="Idempotent by `eventId`: the same `userId` and `eventId` count once.",
+    tag="Events",
+    parameters=(PREFER,),
+    body=Body(type=Interaction, examples=examples.INTERACTION, several=True),
+    replies=published("What became of each item; good ones are in the log.", IngestReceipt, examples.INGEST_RECEIPT),
+)
 
 
 def routes(dependencies: Dependencies) -> list[HTTPRouteHandler]:
@@ -42,7 +55,7 @@ def routes(dependencies: Dependencies) -> list[HTTPRouteHandler]:
         )
         return await receipt_answer(dependencies, headers, positions, msgspec.json.encode(receipt))
 
-    return [route("POST", "/api/interactions", post_interactions)]
+    return [route("POST", "/api/interactions", post_interactions, _POST)]
 
 
 def check_interaction(value: bytes, checked: Checked, seen: set[tuple[str, str]]) -> Invalid | None:

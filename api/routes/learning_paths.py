@@ -6,6 +6,17 @@ import msgspec
 from litestar.handlers import HTTPRouteHandler
 
 from api.bodies import check_media_type
+from api.contract.parts import (
+    IDEMPOTENCY_KEY,
+    IDENTIFIER,
+    PATH_LINK,
+    PATHS_LINK,
+    PREFER,
+    READ_TOKEN,
+    fresh,
+    verdicts,
+)
+from api.contract.vocabulary import Body, Contract, Parameter
 from api.dependencies import Dependencies
 from api.edge import new_id
 from api.parameters import TOKEN, identifier, query
@@ -13,10 +24,12 @@ from api.problems import Answer, bad_parameter, invalid_body, problem
 from api.routes.commands import envelope, issue, segment
 from api.routes.exchange import HttpRequest, json_answer, not_found, request_headers, route
 from projections.reads import learning_paths
+from schemas import examples
 from schemas.commands import PathCreated, PathProgressed, ProgressRequest
 from schemas.decode import JsonDecoder
 from schemas.fields import MAX_ID_LENGTH, MAX_RECORD_BYTES
 from schemas.invalid import Invalid
+from schemas.learning_paths import LearningPath, PathSummary
 from schemas.notifications import stable_id
 from schemas.paths import PathRequest
 
@@ -26,15 +39,58 @@ LIST = frozenset({"userId", TOKEN})
 _PATH: JsonDecoder[PathRequest] = JsonDecoder(PathRequest)
 _PROGRESS: JsonDecoder[ProgressRequest] = JsonDecoder(ProgressRequest)
 
+_CREATE = Contract(
+    summary="Make a learning path",
+    description="Prerequisites come first; a circle of them is refused, and printed in the detail.",
+    tag="Learning paths",
+    parameters=(PREFER, IDEMPOTENCY_KEY),
+    body=Body(type=PathRequest, examples=examples.PATH_REQUEST),
+    replies=verdicts("The path; `Location` names it.", PATHS_LINK),
+    problems={409: "There is a path with this id."},
+)
+_OF_LEARNER = Contract(
+    summary="A learner's paths, newest first",
+    tag="Learning paths",
+    parameters=(
+        Parameter(
+            name="userId",
+            where="query",
+            description="The platform's id of the learner.",
+            schema=IDENTIFIER,
+            example="u-17",
+            required=True,
+        ),
+        *READ_TOKEN,
+        PREFER,
+    ),
+    replies={200: fresh("The paths.", tuple[PathSummary, ...], [examples.PATH_SUMMARIES], PATH_LINK)},
+    problems={404: "The learner is not known."},
+)
+_ONE = Contract(
+    summary="A learning path as it stands for its learner",
+    tag="Learning paths",
+    parameters=(*READ_TOKEN, PREFER),
+    replies={200: fresh("The path.", LearningPath, examples.LEARNING_PATH)},
+    problems={404: "The path is not known."},
+)
+_REPORT = Contract(
+    summary="Report how far a module is",
+    tag="Learning paths",
+    parameters=(*READ_TOKEN, PREFER, IDEMPOTENCY_KEY),
+    body=Body(type=ProgressRequest, examples=examples.PROGRESS_REQUEST),
+    replies=verdicts(),
+    problems={404: "The path is not known."},
+)
+
 
 def routes(dependencies: Dependencies) -> list[HTTPRouteHandler]:
     """The routes of this file."""
     paths = _Paths(dependencies)
     return [
-        route("POST", "/api/learning-paths", paths.create),
-        route("GET", "/api/learning-paths", paths.of_learner),
-        route("GET", "/api/learning-paths/{path_id:str}", paths.one),
-        route("PUT", "/api/learning-paths/{path_id:str}/progress", paths.progress),
+        route("POST", "/api/learning-paths", paths.create, _CREATE),
+        route("GET", "/api/learning-paths", paths.of_learner, _OF_LEARNER),
+        route("GET", "/api/learning-paths/{path_id:str}", paths.one, _ONE),
+        route("PUT", "/api/learning-paths/{path_id:str}/progress", paths.progress, _REPORT),
     ]
 
 

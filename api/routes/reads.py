@@ -7,28 +7,78 @@ from typing import Any
 import msgspec
 from litestar.handlers import HTTPRouteHandler
 
+from api.contract.parts import (
+    CLAIM_LINK,
+    CONTENT_LINK,
+    PREFER,
+    READ_TOKEN,
+    choice_parameter,
+    fresh,
+    number_parameter,
+    text_parameter,
+)
+from api.contract.vocabulary import Contract
 from api.dependencies import Dependencies
 from api.parameters import TOKEN, identifier, one_of, query, text, whole_number
 from api.problems import Answer
 from api.routes.exchange import HttpRequest, json_answer, not_found, request_headers, route
 from models.trending import DEFAULT_WINDOW, WINDOWS
 from projections.reads import achievements, content, profile, trending
+from projections.reads.content import Content
 from projections.reads.trending import TrendingQuestion
+from schemas import examples
+from schemas.lists import TrendingItem
+from schemas.read_models import Achievements, Profile
 
 ONLY_TOKEN = frozenset({TOKEN})
 TRENDING = frozenset({"window", "contentType", "topic", "limit", TOKEN})
 USUAL_LIMIT = 10
 LARGEST_LIMIT = 100
 
+_PROFILE = Contract(
+    summary="A learner's profile and what is known of the learner",
+    tag="Learners",
+    parameters=(*READ_TOKEN, PREFER),
+    replies={200: fresh("The profile.", Profile, examples.PROFILE)},
+    problems={404: "The learner is not known."},
+)
+_ACHIEVEMENTS = Contract(
+    summary="What a learner unlocked, and how far the next is",
+    tag="Achievements",
+    parameters=(*READ_TOKEN, PREFER),
+    replies={200: fresh("The achievements.", Achievements, examples.ACHIEVEMENTS, CLAIM_LINK)},
+    problems={404: "The learner is not known."},
+)
+_TRENDING = Contract(
+    summary="What is popular now",
+    tag="Recommendations",
+    parameters=(
+        choice_parameter("window", "Half-life of the counts.", DEFAULT_WINDOW, WINDOWS),
+        text_parameter("contentType", "Only content of this kind.", 64, "video"),
+        text_parameter("topic", "Only content of this topic.", 128, "algebra"),
+        number_parameter("limit", "Items at most.", USUAL_LIMIT, 1, LARGEST_LIMIT),
+        *READ_TOKEN,
+        PREFER,
+    ),
+    replies={200: fresh("Best first.", tuple[TrendingItem, ...], [examples.TRENDING_ITEM], CONTENT_LINK)},
+)
+_CONTENT = Contract(
+    summary="A piece of content as the catalogue has it",
+    tag="Events",
+    parameters=(*READ_TOKEN, PREFER),
+    replies={200: fresh("The content.", Content, examples.CONTENT_ENTRY)},
+    problems={404: "Nothing has ever named this content."},
+)
+
 
 def routes(dependencies: Dependencies) -> list[HTTPRouteHandler]:
     """The routes of this file."""
     reads = _Reads(dependencies)
     return [
-        route("GET", "/api/profile/{user_id:str}", reads.profile),
-        route("GET", "/api/achievements/{user_id:str}", reads.achievements),
-        route("GET", "/api/trending", reads.trending),
-        route("GET", "/api/content/{content_id:str}", reads.content),
+        route("GET", "/api/profile/{user_id:str}", reads.profile, _PROFILE),
+        route("GET", "/api/achievements/{user_id:str}", reads.achievements, _ACHIEVEMENTS),
+        route("GET", "/api/trending", reads.trending, _TRENDING),
+        route("GET", "/api/content/{content_id:str}", reads.content, _CONTENT),
     ]
 
 

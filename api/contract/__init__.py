@@ -1,0 +1,1 @@
+"""What does each route promise?  Its contract stands beside it and becomes the OpenAPI document."""
