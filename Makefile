@@ -113,7 +113,7 @@ config-docs: $(INSTALLED) ## write .env.example and docs/configuration.md from t
 	@$(BIN)/python -m personalize.settings_reference
 
 .PHONY: schemas
-schemas: $(INSTALLED) ## write the JSON Schema files of all messages, and the OpenAPI document
+schemas: $(INSTALLED) ## write the JSON Schema files of all messages, the AsyncAPI and OpenAPI documents
 	@$(BIN)/python -m schemas.jsonschema
 	@$(BIN)/python -m api.contract
 
