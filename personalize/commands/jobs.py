@@ -42,8 +42,8 @@ def run(
     from streams.jobs.process import main
 
     settings = Settings.load()
-    configure(settings.log_level)
-    metrics_port = ports.choose(0, None, set(), "METRICS_PORT")
+    configure(settings.log_level, settings.log_format)
+    metrics_port = settings.metrics_port or ports.choose(0, None, set(), "METRICS_PORT")
     chosen = job_settings(settings, queues=queue, metrics_port=metrics_port)
     print(f"metrics on http://{ports.LOOPBACK}:{metrics_port}/metrics", flush=True)
     main(chosen, JOBS)
@@ -171,6 +171,7 @@ def job_settings(settings: Settings, queues: list[str] | None = None, metrics_po
         },
         webhook=_webhook(settings),
         metrics_port=metrics_port,
+        metrics_host=settings.metrics_host,
     )
 
 
