@@ -12,6 +12,7 @@ from api.edge import Edge, log_failure
 from api.problems import KINDS, ProblemError, problem, problem_answer, unavailable
 from api.recommendations import Lists
 from api.routes import (
+    analytics,
     commands,
     content,
     control,
@@ -35,6 +36,7 @@ def handlers(dependencies: Dependencies, lists: Lists) -> list[HTTPRouteHandler]
         *control.routes(dependencies),
         *learning_paths.routes(dependencies),
         *reads.routes(dependencies),
+        *analytics.routes(dependencies),
         *recommendations.routes(lists),
         *health.routes(dependencies),
     ]

@@ -73,15 +73,25 @@ def any_summed(connection: Connection, period: str) -> bool:
 
 def sum_days(connection: Connection, first: date, last: date) -> int:
     """Writes the days from ``first`` to ``last`` anew, inside the caller's transaction; returns the rows written."""
+    span = {"first": first, "last": last, "period": "day", "length": 1}
+    return sum_activity_days(connection, first, last) + connection.execute(COUNT_LEARNERS, span).rowcount
+
+
+def sum_activity_days(connection: Connection, first: date, last: date) -> int:
+    """The same without the counts of learners."""
     span = {"first": first, "last": last}
     connection.execute(DELETE_DAYS, span)
-    rows = connection.execute(SUM_DAYS, span).rowcount
-    return rows + connection.execute(COUNT_LEARNERS, {**span, "period": "day", "length": 1}).rowcount
+    return connection.execute(SUM_DAYS, span).rowcount
 
 
 def sum_weeks(connection: Connection, first: date, last: date) -> int:
     """Writes the weeks that begin on the Mondays ``first`` to ``last`` anew; otherwise as `sum_days`."""
+    span = {"first": first, "last": last, "period": "week", "length": 7}
+    return sum_activity_weeks(connection, first, last) + connection.execute(COUNT_LEARNERS, span).rowcount
+
+
+def sum_activity_weeks(connection: Connection, first: date, last: date) -> int:
+    """The same without the counts of learners."""
     span = {"first": first, "last": last}
     connection.execute(DELETE_WEEKS, span)
-    rows = connection.execute(SUM_WEEKS, span).rowcount
-    return rows + connection.execute(COUNT_LEARNERS, {**span, "period": "week", "length": 7}).rowcount
+    return connection.execute(SUM_WEEKS, span).rowcount

@@ -17,11 +17,13 @@ from projections import (
     profiles,
     recommendation_lists,
 )
+from projections.analytics import learner_days
 from projections.registry import ALL
 from projections.stores.postgres import Connection
 
 KEEP_VERDICT: LiteralString = "UPDATE command_result SET learner_key = 0 WHERE command_id = %(command_id)s"
 _CORE: tuple[LiteralString, ...] = (
+    *learner_days.FORGET,
     *interaction_log.FORGET,
     *outbox.FORGET,
     *dead_letters.FORGET,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from schemas import examples
+from schemas.analytics import Analytics
 from schemas.catalogue import ContentSet
 from schemas.commands import (
     Command,
@@ -52,6 +53,7 @@ DOCUMENTS: tuple[Document, ...] = (
     Document("recommendation", Recommendation, examples.RECOMMENDATION, "answer"),
     Document("trending-item", TrendingItem, examples.TRENDING_ITEM, "answer"),
     Document("achievements", Achievements, examples.ACHIEVEMENTS, "answer"),
+    Document("analytics", Analytics, examples.ANALYTICS, "answer"),
     Document("learning-path", LearningPath, examples.LEARNING_PATH, "answer"),
     Document("ingest-receipt", IngestReceipt, examples.INGEST_RECEIPT, "answer"),
     Document("command-receipt", CommandReceipt, examples.COMMAND_RECEIPT, "answer"),

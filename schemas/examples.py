@@ -304,6 +304,25 @@ ACHIEVEMENTS: Final[list[dict[str, Any]]] = [
     }
 ]
 
+ANALYTICS: Final[list[dict[str, Any]]] = [
+    {
+        "period": "1d",
+        "metric": "users",
+        "start": "2024-05-01T00:00:00Z",
+        "end": "2024-05-02T00:00:00Z",
+        "previousStart": "2024-04-30T00:00:00Z",
+        "figures": {
+            "activeLearners": {"value": 128, "previous": 100, "change": 0.28},
+            "newLearners": {"value": None, "previous": 12, "change": None},
+        },
+        "interval": "day",
+        "series": [{"at": "2024-05-01T00:00:00Z", "values": {"activeLearners": 128, "newLearners": None}}],
+        "groups": {},
+        "withheld": 1,
+        "freshness": _FRESHNESS,
+    }
+]
+
 INGEST_RECEIPT: Final[list[dict[str, Any]]] = [
     {
         "accepted": 1,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import closing
 from datetime import UTC, datetime
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 LOOK_SECONDS = 0.2
+BACKGROUND = 5
+"""Added to the niceness: what nobody waits for leaves the processors to the worker and the API."""
 
 
 @app.callback()
@@ -42,8 +45,9 @@ def run(
     from streams.jobs.process import main
 
     settings = Settings.load()
-    configure(settings.log_level, settings.log_format)
-    metrics_port = settings.metrics_port or ports.choose(0, None, set(), "METRICS_PORT")
+    configure(settings.log_level)
+    os.nice(BACKGROUND)
+    metrics_port = ports.choose(0, None, set(), "METRICS_PORT")
     chosen = job_settings(settings, queues=queue, metrics_port=metrics_port)
     print(f"metrics on http://{ports.LOOPBACK}:{metrics_port}/metrics", flush=True)
     main(chosen, JOBS)
@@ -171,7 +175,6 @@ def job_settings(settings: Settings, queues: list[str] | None = None, metrics_po
         },
         webhook=_webhook(settings),
         metrics_port=metrics_port,
-        metrics_host=settings.metrics_host,
     )
 
 

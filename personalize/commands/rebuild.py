@@ -15,16 +15,21 @@ from personalize.errors import ProblemError
 from personalize.settings import Settings
 
 app = typer.Typer(add_completion=False)
+ROLL_UPS = "analytics"
+"""The roll-ups behind the worker: folded again in place, for the jobs process writes them and nothing waits."""
 
 
 @app.command()
 def command(
-    name: Annotated[str, typer.Argument(help="A registered projection, such as engagement.")],
+    name: Annotated[str, typer.Argument(help="A registered projection, such as engagement; or analytics.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Compare only; change nothing.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Keep both versions' tables for inspection.")] = False,
     as_json: Json = False,
 ) -> None:
     """Replay the log into a fresh version of a projection and switch to it."""
+    if name == ROLL_UPS:
+        _rebuild_roll_ups(as_json=as_json)
+        return
     from projections.rebuild import Progress as Step
     from projections.rebuild import RebuildRunning, rebuild
 
@@ -56,3 +61,18 @@ def command(
         f" {report.differences:,} rows differed, {'switched' if report.switched else 'not switched'};"
         f" writers waited {report.exclusive_seconds:.2f} s"
     )
+
+
+def _rebuild_roll_ups(*, as_json: bool) -> None:
+    from projections.analytics import follower
+    from projections.stores.postgres import connect
+
+    servers = endpoints(Settings.load())
+    with connect(servers.database_url, autocommit=True, name="personalize-rebuild") as connection:
+        follower.start_over(connection)
+        with console.status("folding the log"):
+            folded = follower.catch_up(connection)
+    if as_json:
+        print_json({"name": ROLL_UPS, "replayed": folded})
+    else:
+        console.print(f"{ROLL_UPS}: {folded:,} interactions folded; a running jobs process may have folded the rest")

@@ -1,0 +1,44 @@
+"""What did learners do?  Figures of a period, never of a person; roll-ups follow the log within seconds."""
+
+from __future__ import annotations
+
+from litestar.handlers import HTTPRouteHandler
+
+from api.contract.parts import choice_parameter, fresh
+from api.contract.vocabulary import Contract
+from api.dependencies import Dependencies
+from api.freshness import Awaited
+from api.parameters import one_of, query
+from api.problems import Answer
+from api.routes.exchange import HttpRequest, json_answer, route
+from projections.reads.analytics import report
+from schemas import examples
+from schemas.analytics import Analytics
+
+KNOWN = frozenset({"period", "metric"})
+USUAL_PERIOD, USUAL_METRIC = "7d", "users"
+NOT_AWAITED = Awaited({}, 0.0, stale=False)
+
+_ANALYTICS = Contract(
+    summary="Figures of a period, beside the period before",
+    tag="Analytics",
+    parameters=(
+        choice_parameter("period", "UTC days that end today.", USUAL_PERIOD, report.PERIODS),
+        choice_parameter("metric", "What is asked about.", USUAL_METRIC, tuple(report.METRICS)),
+    ),
+    replies={200: fresh("The figures.", Analytics, examples.ANALYTICS)},
+)
+
+
+def routes(dependencies: Dependencies) -> list[HTTPRouteHandler]:
+    """The routes of this file."""
+
+    async def analytics(request: HttpRequest) -> Answer:
+        parameters = query(request.scope["query_string"], KNOWN)
+        period = one_of(parameters, "period", USUAL_PERIOD, report.PERIODS)
+        metric = one_of(parameters, "metric", USUAL_METRIC, tuple(report.METRICS))
+        now_ms = dependencies.now_ms()
+        found = await report.read(dependencies.pool, period, metric, now_ms)
+        return json_answer(found.analytics, dependencies.freshness.headers(found.seen, NOT_AWAITED, now_ms))
+
+    return [route("GET", "/api/analytics", analytics, _ANALYTICS)]

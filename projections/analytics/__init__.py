@@ -1,0 +1,1 @@
+"""What analytics keeps, folded from the log of record behind the worker (`projections.analytics.follower`)."""
