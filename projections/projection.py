@@ -55,6 +55,10 @@ class Projection:
     """Every table it owns; ``rebuild`` copies their structure."""
     apply: Callable[[Connection, Interactions, Effects], None]
     """Folds one batch into the tables, inside the caller's transaction."""
+    prepare: Callable[[Interactions], None] | None = None
+    """Does what takes long and needs no database, such as loading a model, before the transaction begins; optional."""
+    cuts: Callable[[Connection], list[int]] | None = None
+    """The ``applied_seq`` behind which ``apply`` goes by something else, ascending: no replayed chunk spans one."""
     ask: Callable[[Connection, Interactions], Any] | None = None
     """Sends the queries that ``apply`` needs answered, without waiting for them; optional.
 

@@ -12,7 +12,7 @@ killed leaves the live tables untouched; started again, it begins anew.  Memory 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import LiteralString
 
@@ -188,7 +188,9 @@ class _Rebuild:
             settled = self._settled_position()
             total = self._replayed + self._rows_to_read()
             folded_before = self._replayed
-            for upto, batch in interaction_log.replay(self._connection, self._position, self._chunk_rows, settled):
+            for upto, batch in self._chunks(settled):
+                if self._projection.prepare is not None:
+                    self._projection.prepare(batch)
                 with self._connection.transaction():
                     self._fold(upto, batch)
                 self._on_progress(Progress(phase=phase, replayed=self._replayed, total=max(total, self._replayed)))
@@ -224,9 +226,18 @@ class _Rebuild:
         return tuple(difference(self._connection, self._schema, shape) for shape in shapes)
 
     def _fold_rest(self, upto: int) -> None:
-        for last, batch in interaction_log.replay(self._connection, self._position, self._chunk_rows, upto):
+        for last, batch in self._chunks(upto):
             self._fold(last, batch)
             self._position = last
+
+    def _chunks(self, upto: int) -> Iterator[tuple[int, Interactions]]:
+        """The log from the position to ``upto``, cut where the projection wants it cut."""
+        after = self._position
+        cuts = self._projection.cuts(self._connection) if self._projection.cuts is not None else []
+        for end in (*(cut for cut in cuts if cut < upto), upto):
+            if after < end:
+                yield from interaction_log.replay(self._connection, after, self._chunk_rows, end)
+                after = end
 
     def _fold(self, upto: int, batch: Interactions) -> None:
         self._projection.apply(self._connection, batch, Effects(applied_seq=upto, replaying=True))

@@ -238,6 +238,9 @@ class Recorder:
         batch = complete(connection, self.identities, drafted)
         learners = self.identities.learners(connection, [command.user_id for command in orders])
         moves = self._moves(slices, drafted)
+        for projection in self._projections:
+            if projection.prepare is not None:
+                projection.prepare(batch)
         with connection.transaction():
             connection.execute(LOCK_SHARED, {"lock": WRITERS_LOCK})
             refused = offsets.swap(connection, moves, self._group)

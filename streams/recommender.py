@@ -29,6 +29,7 @@ from projections.stores.redis import Mirror, RedisAddress
 from streams import recommender_metrics as metrics
 from streams import startup_checks
 from streams.intake import decode_slice
+from streams.learner_model import Teaching
 from streams.recommender_gauges import show
 from streams.recommender_settings import RecommenderSettings
 from streams.recommender_singleton import hold_alone
@@ -257,6 +258,10 @@ def build(settings: RecommenderSettings) -> BatchApp:
     @app.task
     async def tick() -> None:
         await recommender.run()
+
+    @app.task
+    async def teach() -> None:
+        await Teaching(app, settings.database_url).run()
 
     return app
 

@@ -44,3 +44,11 @@ COVERAGE = Gauge("personalize_recommender_coverage_at_10", "Share of the items a
 DAMPING = Gauge("personalize_recommender_popularity_damping", "What the most popular item loses, to hold coverage.")
 MIRROR_FAILURES = Counter("personalize_recommender_mirror_failures_total", "Writes to Redis that failed.")
 RETRIES = Counter("personalize_recommender_retries_total", "Ticks tried again after a passing fault of the database.")
+
+ATTEMPTS = Counter("personalize_learner_model_attempts_total", "Attempts that difficulty and weights learnt from.")
+MODEL_VERSION = Gauge("personalize_learner_model_version", "Version of difficulty and weights published last.")
+MODEL_QUALITY = Gauge(
+    "personalize_learner_model_quality",
+    "Of predictions between the last two versions, each made before its outcome: auc, log_loss, calibration_error.",
+    ["measure"],
+)

@@ -364,3 +364,31 @@ def masteries(
         variance = whole[t.VARIANCE] + own[t.SKILL_VARIANCE]
         found[n] = sigmoid((whole[t.ABILITY] + own[t.SKILL_ABILITY] - difficulty) / sqrt(1.0 + pi * variance / 8.0))
         mastered[n] = holds_mastery(found[n], own[t.SKILL_WINS] + own[t.SKILL_FAILS], recent_failures(own), was[n])
+
+
+@njit(cache=True)
+def follow(
+    tables: LearnerTables, shared: SharedTables, batch: Batch, mastered: Mask, said: Float64, after: Float64
+) -> None:
+    """`run` for learners alone, with what each attempt leaves of each of its skills.
+
+    ``mastered`` holds, by row of the skill table, which skills count as mastered, and changes with the attempts.
+    ``after`` (len(skills), 4) gets mastery, ability above the skill's difficulty, its variance, and attempts.
+    """
+    for a in range(len(batch.row)):
+        first, last = batch.skill_start[a], batch.skill_start[a + 1]
+        here = slice(a, a + 1)
+        start = batch.skill_start[a : a + 2] - first
+        skills = batch.skills[first:last]
+        one = Batch(batch.row[here], batch.item[here], batch.success[here], batch.at_ms[here], start, skills)
+        run(tables, shared, one, (True, False), said[here])
+        whole = tables.learner[batch.row[a]]
+        for j in range(first, last):
+            row = find_row(tables.skill_slot, tables.skill, batch.row[a], batch.skills[j])
+            own = tables.skill[row]
+            ability = whole[t.ABILITY] + own[t.SKILL_ABILITY] - typical_difficulty(shared.skill_rating[batch.skills[j]])
+            variance = whole[t.VARIANCE] + own[t.SKILL_VARIANCE]
+            mastery = sigmoid(ability / sqrt(1.0 + pi * variance / 8.0))
+            attempts = own[t.SKILL_WINS] + own[t.SKILL_FAILS]
+            mastered[row] = holds_mastery(mastery, attempts, recent_failures(own), mastered[row])
+            after[j, 0], after[j, 1], after[j, 2], after[j, 3] = mastery, ability, variance, attempts

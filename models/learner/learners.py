@@ -52,6 +52,23 @@ class LearnerTables(NamedTuple):
     """(2,): rows in use in the skill and in the item table, the prior included."""
 
 
+class Columns(NamedTuple):
+    """Learners' states as rows of three tables, each ordered by learner and key: what a service keeps in columns."""
+
+    learner: Int64
+    """(g,) keys, ascending."""
+    head: Float64
+    """(g, 11) the learner table from ``ABILITY`` up to, not including, ``SKILL_HEAD``."""
+    skill_learner: Int64
+    """(s,) whose."""
+    skill: Float64
+    """(s, 8) the skill key, then the skill table from ``SKILL_ABILITY`` on."""
+    item_learner: Int64
+    """(i,) whose."""
+    item: Float64
+    """(i, 5) the item key, then the item table from ``ITEM_WINS`` on."""
+
+
 class Learners:
     """Many learners' states; ``fold`` changes them in place, everything else leaves predictions as they are."""
 
@@ -67,6 +84,45 @@ class Learners:
         )
         self.tables.learner[0] = _prior()
         self.tables.skill[0, SKILL_VARIANCE] = LEARNER_SKILL_VARIANCE
+
+    @classmethod
+    def of_columns(cls, columns: Columns) -> Learners:
+        """The learners in these columns, and with them only the skills and items that are in there."""
+        made = cls()
+        rows = made.rows(columns.learner)
+        made.tables.learner[rows, _LEARNER_KEPT] = columns.head
+        made.reserve(len(columns.skill), len(columns.item))
+        parts = ((0, columns.skill_learner, columns.skill), (1, columns.item_learner, columns.item))
+        for which, owner, kept in parts:
+            width = (SKILL_WIDTH, ITEM_WIDTH)[which]
+            entries = np.zeros((len(kept), width))
+            entries[:, _kept_columns(width)] = kept
+            entries[:, OWNER] = [made.row(key) for key in owner.tolist()]
+            made._append(which, entries)
+        return made
+
+    def columns(self) -> Columns:
+        """All states held."""
+        keys = np.array(self.held(), np.int64)
+        rows = np.array([self._row[key] for key in keys.tolist()], np.int64)
+        found = []
+        for table, width, order in (
+            (self.tables.skill, SKILL_WIDTH, self.skill_order()),
+            (self.tables.item, ITEM_WIDTH, self._order(self.tables.item, 1)),
+        ):
+            entries = table[order]
+            owner = self.tables.learner[entries[:, OWNER].astype(np.int64), KEY].astype(np.int64)
+            found += [owner, entries[:, _kept_columns(width)]]
+        return Columns(keys, self.tables.learner[rows, _LEARNER_KEPT], *found)
+
+    def skill_order(self) -> Int64:
+        """Rows of the skill table in the order of ``columns``."""
+        return self._order(self.tables.skill, 0)
+
+    def _order(self, table: Float64, which: int) -> Int64:
+        entries = table[1 : self.tables.used[which]]
+        owner = self.tables.learner[entries[:, OWNER].astype(np.int64), KEY]
+        return np.lexsort((entries[:, ROW_KEY], owner)) + 1
 
     def __len__(self) -> int:
         return len(self._row)

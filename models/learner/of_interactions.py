@@ -29,16 +29,20 @@ class ItemSkills:
         return cls(np.zeros(1, np.int64), np.empty(0, np.int64))
 
 
+def attempt_rows(batch: Interactions) -> Int64:
+    """Rows of the interactions with an outcome, of learners who agreed to personalisation."""
+    return np.flatnonzero(((batch.success >= 0) | ~np.isnan(batch.score)) & (batch.consent & CONSENT_PERSONALISE != 0))
+
+
 def attempts_of(batch: Interactions, catalogue: ItemSkills) -> tuple[Attempts, Int64]:
     """The attempts of a batch in its order, and the row of the batch that each comes from.
 
     Raises:
         ValueError: the catalogue gives an item of the batch more than ``MAX_SKILLS`` skills.
     """
-    scored = ~np.isnan(batch.score)
-    known = (batch.success >= 0) | scored
-    rows = np.flatnonzero(known & (batch.consent & CONSENT_PERSONALISE != 0))
-    passed = np.where(batch.success >= 0, batch.success > 0, scored & (batch.score >= PASS_SCORE))[rows]
+    rows = attempt_rows(batch)
+    scored = batch.score >= PASS_SCORE
+    passed = np.where(batch.success >= 0, batch.success > 0, scored)[rows]
     item = batch.item[rows]
     within = np.minimum(item, len(catalogue.start) - 1)
     first = catalogue.start[within]

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from models.learner.attempts import attempts
+from models.learner.fold import fold
+from models.learner.learners import Learners
+from models.learner.shared import Shared
 from models.recommendation.tables import Capacity
 from projections.recommender.list_kernel import empty_ranked, rank_into, taken_of
 from projections.recommender.state import Batch, State
@@ -38,3 +42,4 @@ def warm_up() -> None:
     rank_into(ranked, state.work, state.tables, state.blend, state.reranker, admitted, slots, at_ms, 0.0)
     taken_of(state.tables, 1, slots)
     state.forget(1)
+    fold(Shared(), Learners(), attempts([1], [0], [1], [0, 1], [0]))

@@ -26,6 +26,9 @@ from models import (
 from models.achievement_rules import compile_rules
 from models.columns import Interactions
 from models.grouping import Groups, group
+from models.learner.of_interactions import ItemSkills, attempts_of
+from models.learner.shared import Shared
+from models.learner.skill_states import SkillStates, followed
 from schemas.achievement_rules import shipped_rules
 
 UNIVERSE = np.arange(1, 6)  # every learner of law_logs
@@ -90,6 +93,25 @@ def _achievements(batches: Sequence[Interactions]) -> Any:
     return {"all": found}
 
 
+def _learner_model(batches: Sequence[Interactions]) -> Any:
+    catalogue = ItemSkills(np.array([0, 0, 1, 3, 4, 4, 6]), np.array([0, 0, 1, 2, 1, 2]))
+    shared, states, days = Shared(version=3), SkillStates.none(), {}
+    for item in range(7):
+        shared.suppose(item, item / 3 - 1)
+    for batch in batches:
+        attempts, rows = attempts_of(batch, catalogue)
+        states, changed = followed(shared, states, attempts, batch.local_day[rows])
+        days |= {row[:3]: row[3:] for row in zip(*(column.tolist() for column in changed), strict=True)}
+    columns, memories = states.columns, states.memories
+    return {
+        **{name: getattr(columns, name) for name in columns._fields},
+        "mastered": states.mastered,
+        "stability": memories.stability_days,
+        "difficulty": memories.difficulty,
+        "days": sorted(days.items()),
+    }
+
+
 LAWS: dict[str, Law] = {
     "engagement": Law(_learner_fold(engagement.empty, engagement.update), order_free=True),
     "behaviour": Law(_learner_fold(behaviour.empty, behaviour.update), order_free=True),
@@ -97,6 +119,7 @@ LAWS: dict[str, Law] = {
     "recent_interactions": Law(_learner_fold(recent.empty, recent.update), order_free=True),
     "preferences": Law(_whole_fold(preferences.empty, preferences.update), order_free=True),
     "item_progress": Law(_whole_fold(item_progress.empty, item_progress.update), order_free=True),
+    "learner_model": Law(_learner_model, order_free=False),
     "active_dates": Law(_whole_fold(active_dates.empty, active_dates.update), order_free=True),
     "achievements": Law(_achievements, order_free=False),
     "trending": Law(_whole_fold(trending.empty, trending.update), order_free=True),

@@ -11,6 +11,7 @@ from law_folds import LAWS, assert_same
 from law_logs import LEARNERS, batched_logs, every_type_and_absence, interactions, shuffled_logs
 
 from models.columns import Interactions
+from projections import learner_model
 from projections.projection import Effects, Projection
 from projections.registry import ALL
 from projections.stores.postgres import Connection, connect
@@ -36,6 +37,7 @@ def connection(module_database_url: str) -> Iterator[Connection]:
     """The module's database, set as the worker sets it, with an identity for every learner of the logs."""
     with connect(module_database_url, autocommit=True) as opened:
         opened.execute("SET enable_seqscan = off; SET jit = off; SET plan_cache_mode = force_generic_plan")
+        learner_model.compile_fold()  # a database does not wait for a compiler inside a transaction
         opened.execute("INSERT INTO learners (user_id) SELECT 'u-' || n FROM generate_series(1, %s) AS n", (LEARNERS,))
         yield opened
 
@@ -121,7 +123,7 @@ def others(connection: Connection, table: str) -> list[tuple[Any, ...]]:
 
 def test_replaying_announces_nothing(connection: Connection) -> None:
     """A projection that replays the log hands nothing to the outbox and nothing to Redis."""
-    log = interactions([(1, item, 3, 1440 * day, 0, 0) for day in range(30) for item in (1, 2, 3)])
+    log = interactions([(1, item, 3, 1440 * day, 0, 14) for day in range(30) for item in (1, 2, 3)])
     for projection in ALL:
         for table in projection.tables:
             connection.execute(f"TRUNCATE {table}")
