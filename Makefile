@@ -68,7 +68,7 @@ doctor: $(INSTALLED) ## check this machine, and print the fix for what is missin
 
 .PHONY: test
 test: $(INSTALLED) ## all tests but the slow fault runs and those that need the measuring data
-	@$(PYTEST) -n $(TEST_PROCESSES) --dist loadfile -m "not faults and not data"
+	@$(PYTEST) -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder -m "not faults and not data"
 
 .PHONY: check
 check: $(INSTALLED) ## ruff, formatting, mypy --strict, and who may import whom

@@ -30,11 +30,26 @@ hypothesis_settings.load_profile("usual")
 SERVER_FIXTURES = {"stack", "kafka", "database_url", "module_database_url", "redis_client"}
 
 
+# Files that take longest, longest first: processes that share the suite out by file should not end with one of them.
+SLOW_FILES = (
+    "tests/bench/test_benches.py",
+    "tests/stack/test_local_stack.py",
+    "tests/bench/test_quality.py",
+    "tests/streams/test_worker.py",
+    "tests/recommender/test_engine.py",
+    "tests/stack/test_run.py",
+    "tests/laws/test_poll_grouping.py",
+    "tests/laws/test_fold_laws.py",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks every test that uses a real server, so that `-m "not servers"` leaves them out."""
+    """Marks every test that uses a real server, so that `-m "not servers"` leaves them out; slow files come first."""
     for item in items:
         if SERVER_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.servers)
+    place = {name: number for number, name in enumerate(SLOW_FILES)}
+    items.sort(key=lambda item: place.get(item.nodeid.partition("::")[0], len(place)))
 
 
 @pytest.fixture(scope="session")
