@@ -102,6 +102,10 @@ faults-short: $(INSTALLED) ## one fault run and one planted bug, as CI does
 golden: $(INSTALLED) ## write the expected tables of the fixed log anew; review the difference
 	@PERSONALIZE_GOLDEN=write $(PYTEST) tests/golden; git --no-pager diff --stat tests/golden
 
+.PHONY: dashboards
+dashboards: $(INSTALLED) ## run every query of every Grafana panel on a live engine, and test the alert rules
+	@$(BIN)/personalize dashboards check
+
 .PHONY: data
 data: $(INSTALLED) ## the tests that need the measuring data sets (PERSONALIZE_DATA)
 	@$(PYTEST) -m "data and not faults" tests
@@ -113,7 +117,7 @@ config-docs: $(INSTALLED) ## write .env.example and docs/configuration.md from t
 	@$(BIN)/python -m personalize.settings_reference
 
 .PHONY: schemas
-schemas: $(INSTALLED) ## write the JSON Schema files of all messages, and the OpenAPI document
+schemas: $(INSTALLED) ## write the JSON Schema files of all messages, the AsyncAPI and OpenAPI documents
 	@$(BIN)/python -m schemas.jsonschema
 	@$(BIN)/python -m api.contract
 

@@ -97,7 +97,7 @@ def build(settings: ApiSettings, now_ms: Callable[[], int] = _now_ms) -> Depende
     waiting = Waiting(fetch_offsets, fetch_lists, Unavailable)
     freshness = Freshness(tokens, waiting, settings.limits, metrics)
     metrics.watch("readers_waiting", "Reads waiting for a write to become visible.", lambda: waiting.count)
-    metrics.watch("readers_refused", "Reads that found too many waiting, ever.", lambda: waiting.refused)
+    metrics.count("readers_refused", "Reads that found too many waiting.", lambda: waiting.refused)
     metrics.watch("records_in_flight", "Records Kafka has not acknowledged.", lambda: publisher.in_flight)
     metrics.watch(
         "postgres_requests_waiting",
@@ -105,7 +105,7 @@ def build(settings: ApiSettings, now_ms: Callable[[], int] = _now_ms) -> Depende
         lambda: pool.measures().get("requests_waiting", 0),
     )
     if redis is not None:
-        metrics.watch("redis_failures", "Batches of reads that Redis did not answer, ever.", lambda: redis.failures)
+        metrics.count("redis_failures", "Batches of reads that Redis did not answer.", lambda: redis.failures)
     return Dependencies(
         settings=settings,
         pool=pool,

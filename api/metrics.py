@@ -5,9 +5,18 @@ Labels are patterns, never paths: a path holds the id of a learner, and each wou
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Metric,
+    ProcessCollector,
+    disable_created_metrics,
+)
+from prometheus_client.core import CounterMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -22,6 +31,7 @@ class Metrics:
     """The API's metrics, in a registry of their own."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         registry = self.registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         self._requests = Counter(
@@ -77,6 +87,21 @@ class Metrics:
         """Adds a gauge that is read when scraped."""
         Gauge(f"personalize_api_{name}", text, registry=self.registry).set_function(value)
 
+    def count(self, name: str, text: str, value: Callable[[], float]) -> None:
+        """Adds a counter whose total somebody else keeps; it is read when scraped."""
+        self.registry.register(_Total(f"personalize_api_{name}", text, value))
+
     def exposition(self) -> bytes:
         """What a scrape answers."""
         return generate_latest(self.registry)
+
+
+class _Total:
+    """A counter that is kept elsewhere."""
+
+    def __init__(self, name: str, text: str, value: Callable[[], float]) -> None:
+        self._name, self._text, self._value = name, text, value
+
+    def collect(self) -> Iterator[Metric]:
+        """What a scrape sees."""
+        yield CounterMetricFamily(self._name, self._text, value=self._value())

@@ -42,6 +42,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "demo": Entry("demo", "Publish the bundled real clicks to servers whose worker and API run elsewhere."),
     "produce": Entry("produce", "Publish interactions from an NDJSON file or standard input."),
     "rebuild": Entry("rebuild", "Replay the log into a fresh version of a projection and switch to it."),
+    "dashboards": Entry("dashboards", "Write the Grafana dashboards, or run every query of theirs on a live engine."),
     "bench": Entry("bench", "Measure: ingest, latency, read, memory, faults, quality."),
 }
 

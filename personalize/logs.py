@@ -11,8 +11,13 @@ import structlog
 _TALKATIVE = ("aiokafka", "faust", "mode")
 
 
-def configure(level: str) -> None:
-    """Sends structlog and the standard library's logging through one formatter."""
+def configure(level: str, form: str = "auto") -> None:
+    """Sends structlog and the standard library's logging through one formatter.
+
+    Args:
+        level: DEBUG, INFO, WARNING or ERROR.
+        form: json, console, or auto (console on a terminal, json elsewhere).
+    """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -27,8 +32,9 @@ def configure(level: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+    for_people = form == "console" or (form == "auto" and sys.stderr.isatty())
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer() if for_people else structlog.processors.JSONRenderer()
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(

@@ -61,7 +61,11 @@ class Processes:
     def start(self) -> None:
         """Starts all programs."""
         for program in self._programs:
-            self._kept.append(_Kept(program, self._spawn(program), time.monotonic()))
+            self.add(program)
+
+    def add(self, program: Program) -> None:
+        """Starts one more program and keeps it."""
+        self._kept.append(_Kept(program, self._spawn(program), time.monotonic()))
 
     def _spawn(self, program: Program) -> Child:
         return spawn(program.command, environment=program.environment, log=program.log)

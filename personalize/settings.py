@@ -18,6 +18,7 @@ from personalize.errors import SettingsError
 
 STACKS: Final = ("embedded", "testcontainers", "external")
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+LOG_FORMATS: Final = ("auto", "json", "console")
 MASK: Final = "********"
 
 Parser = Callable[[str], Any]
@@ -178,7 +179,29 @@ class Settings:
         "LIST_TICK_MS", "Least time between two rewrites of one learner's lists [ms].", _integer(10, 60_000), 250
     )
     metrics_port: int = _setting(
-        "METRICS_PORT", "Port of the worker's /metrics; 0: a free one, printed at start.", _PORT_OR_FREE, 0
+        "METRICS_PORT",
+        "Port of /metrics of a worker, recommender or jobs process; 0: a free one, printed at start.",
+        _PORT_OR_FREE,
+        0,
+    )
+    metrics_host: str = _setting(
+        "METRICS_HOST",
+        "Address it listens on; the metrics hold no personal data, but say how busy you are.",
+        str,
+        "127.0.0.1",
+    )
+    reporting_password: str | None = _setting(
+        "REPORTING_PASSWORD",
+        "When set, `personalize migrate` lets the role personalize_reporting log in with it: Grafana's read-only access"
+        " to the schema reporting.",
+        _secret,
+        secret=True,
+    )
+    log_format: str = _setting(
+        "LOG_FORMAT",
+        "json, console, or auto: console on a terminal, json elsewhere.",
+        _choice(LOG_FORMATS, str.lower),
+        "auto",
     )
     recommendation_queue_concurrency: int = _setting(
         "RECOMMENDATION_QUEUE_CONCURRENCY",

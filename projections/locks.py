@@ -8,5 +8,8 @@ WRITERS_LOCK = 7_301_884_402
 PARTITIONING_LOCK = 7_301_884_403
 """Taken alone while a table partition is made or dropped."""
 
-ROLL_UP_LOCK = 7_301_884_404
+WATCH_LOCK = 7_301_884_404
+"""Held by the one jobs process that measures lag and backlogs for all."""
+
+ROLL_UP_LOCK = 7_301_884_405
 """Taken alone by whoever moves the roll-ups of analytics, and by an erasure."""

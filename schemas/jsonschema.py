@@ -1,4 +1,5 @@
-"""Do the schema files say what the code does? Writes `schemas/json/*.schema.json` and the tables of docs/events.md.
+"""Do the schema files say what the code does? Writes `schemas/json/*.schema.json`, `schemas/asyncapi.json` and the
+tables of docs/events.md.
 
 python -m schemas.jsonschema            write them
 python -m schemas.jsonschema --check    exit 1 and name the files that differ, write nothing
@@ -13,11 +14,13 @@ from typing import Any
 
 import msgspec
 
+from schemas import asyncapi
 from schemas.documents import DOCUMENTS, Document
 from schemas.field_tables import filled, structs, table
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "schemas" / "json"
+ASYNCAPI = ROOT / "schemas" / "asyncapi.json"
 PAGE = ROOT / "docs" / "events.md"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -44,6 +47,7 @@ def files() -> dict[Path, str]:
         for document in DOCUMENTS
     }
     tables = {node.cls.__name__: table(node) for document in DOCUMENTS for node in structs(document.type)}
+    made[ASYNCAPI] = asyncapi.text()
     made[PAGE] = filled(PAGE.read_text("utf-8"), tables)
     return made
 

@@ -10,6 +10,7 @@ COMMIT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.
 EVENTS = Counter("personalize_events_total", "Interactions folded.", ["interaction_type"])
 DUPLICATES = Counter("personalize_duplicate_events_total", "Interactions dropped because their eventId was seen.")
 CLAMPED = Counter("personalize_future_events_total", "Event times clamped to record time + 24 h.")
+LATE = Counter("personalize_late_events_total", "Interactions that happened over an hour before they were published.")
 DEAD_LETTERS = Counter("personalize_dead_letters_total", "Records that could not be used.", ["reason"])
 MISROUTED = Counter("personalize_misrouted_records_total", "Records found in a wrong partition and sent to their own.")
 COMMANDS = Counter("personalize_commands_total", "Commands carried out.")

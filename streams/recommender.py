@@ -30,6 +30,7 @@ from streams import recommender_metrics as metrics
 from streams import startup_checks
 from streams.intake import decode_slice
 from streams.learner_model import Teaching
+from streams.metrics_server import serve_metrics
 from streams.recommender_gauges import show
 from streams.recommender_settings import RecommenderSettings
 from streams.recommender_singleton import hold_alone
@@ -269,13 +270,10 @@ def build(settings: RecommenderSettings) -> BatchApp:
 def main(settings: RecommenderSettings) -> None:
     """Runs the recommender until it is told to stop; returns only by exiting."""
     startup_checks.check_all()
-    if settings.metrics_port:
-        from prometheus_client import start_http_server
-
-        start_http_server(settings.metrics_port, addr="127.0.0.1")
+    serve_metrics(settings.metrics_host, settings.metrics_port)
     warm_up()
     with hold_alone(settings.database_url):
         app = build(settings)
         faust.Worker(
-            app, loglevel=settings.log_level, redirect_stdouts=False, logging_config=None
+            app, loglevel=settings.log_level, redirect_stdouts=False, override_logging=False
         ).execute_from_commandline()

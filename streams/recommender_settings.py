@@ -27,5 +27,7 @@ class RecommenderSettings:
     """Learn from every event, however far behind: for measurements and tests."""
     metrics_port: int = 0
     """0: no metrics endpoint."""
+    metrics_host: str = "127.0.0.1"
+    """Where the metrics endpoint listens."""
     session_timeout_seconds: float = 10.0
     log_level: str = "INFO"

@@ -25,6 +25,8 @@ class WorkerSettings:
     """At most once in this time is a learner's list rewritten."""
     metrics_port: int = 0
     """0: no metrics endpoint."""
+    metrics_host: str = "127.0.0.1"
+    """Where the metrics endpoint listens."""
     session_timeout_seconds: float = 10.0
     """A member that is silent for so long loses its partitions; the broker accepts 6 s and more."""
     log_level: str = "INFO"

@@ -30,6 +30,7 @@ from schemas.topics import CATALOGUE, INTERACTIONS, LEARNER_COMMANDS
 from streams import metrics, startup_checks
 from streams.intake import decode_slice
 from streams.list_tick import ListTick
+from streams.metrics_server import serve_metrics
 from streams.outbox_relay import OutboxRelay
 from streams.poll_store import PollStore
 from streams.settings import WorkerSettings
@@ -41,6 +42,8 @@ TOPICS = (INTERACTIONS, LEARNER_COMMANDS, CATALOGUE)
 """What the worker folds.  Equal partition counts, checked at every claim."""
 LOG_MISROUTED_EVERY_SECONDS = 60.0
 SWITCH_INTERVAL_SECONDS = 0.0005
+LATE_MS = 3_600_000
+"""Events that happened so long before their poll was published count as late."""
 BACKLOG_RECORDS = 2_000
 """A poll of so many is a backlog: the next one is fetched and decoded while this one is recorded."""
 
@@ -141,6 +144,8 @@ class Worker:
             metrics.DEAD_LETTERS.labels(reason).inc(count)
         metrics.DUPLICATES.inc(recorded.duplicates)
         metrics.CLAMPED.inc(recorded.clamped)
+        if oldest is not None:
+            metrics.LATE.inc(int(np.count_nonzero(recorded.batch.at_ms < oldest - LATE_MS)))
         metrics.MISROUTED.inc(recorded.misrouted)
         metrics.COMMANDS.inc(recorded.commands)
         metrics.CONTENTS.inc(recorded.contents)
@@ -201,11 +206,8 @@ def main(settings: WorkerSettings) -> None:
     startup_checks.check_all()
     # Four threads share the interpreter; the one that the database has just answered should not wait 5 ms for it.
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
-    if settings.metrics_port:
-        from prometheus_client import start_http_server
-
-        start_http_server(settings.metrics_port, addr="127.0.0.1")
+    serve_metrics(settings.metrics_host, settings.metrics_port)
     app = build(settings)
     faust.Worker(
-        app, loglevel=settings.log_level, redirect_stdouts=False, logging_config=None
+        app, loglevel=settings.log_level, redirect_stdouts=False, override_logging=False
     ).execute_from_commandline()

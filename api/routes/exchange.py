@@ -39,7 +39,8 @@ def route(method: str, path: str, serve: Route, contract: Contract) -> HTTPRoute
 def respond(answer: Answer) -> Response[bytes]:
     """The framework's response of an answer."""
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in answer.headers}
-    media_type = headers.pop("content-type", "application/json")
+    # The framework adds the charset to a text type itself.
+    media_type = headers.pop("content-type", "application/json").removesuffix("; charset=utf-8")
     return Response(answer.body, status_code=answer.status, headers=headers, media_type=media_type)
 
 

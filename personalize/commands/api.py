@@ -22,7 +22,7 @@ def command() -> None:
     from projections.migrate import head
     from projections.stores.redis import RedisAddress
 
-    configure(settings.log_level)
+    configure(settings.log_level, settings.log_format)
     api_settings = ApiSettings(
         database_url=servers.database_url,
         kafka_bootstrap_servers=servers.kafka,

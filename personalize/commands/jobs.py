@@ -45,9 +45,9 @@ def run(
     from streams.jobs.process import main
 
     settings = Settings.load()
-    configure(settings.log_level)
+    configure(settings.log_level, settings.log_format)
     os.nice(BACKGROUND)
-    metrics_port = ports.choose(0, None, set(), "METRICS_PORT")
+    metrics_port = settings.metrics_port or ports.choose(0, None, set(), "METRICS_PORT")
     chosen = job_settings(settings, queues=queue, metrics_port=metrics_port)
     print(f"metrics on http://{ports.LOOPBACK}:{metrics_port}/metrics", flush=True)
     main(chosen, JOBS)
@@ -175,6 +175,7 @@ def job_settings(settings: Settings, queues: list[str] | None = None, metrics_po
         },
         webhook=_webhook(settings),
         metrics_port=metrics_port,
+        metrics_host=settings.metrics_host,
     )
 
 

@@ -17,8 +17,10 @@ from personalize.stack.topics import TopicReport, ensure_topics
 app = typer.Typer(add_completion=False)
 
 
-def migrate(servers: Endpoints) -> tuple[list[str], TopicReport]:
+def migrate(servers: Endpoints, reporting_password: str | None = None) -> tuple[list[str], TopicReport]:
     """Applies missing migrations and creates missing topics; the revisions applied, and what is with the topics.
+
+    With a ``reporting_password`` the role personalize_reporting may log in with it from now on.
 
     Raises:
         StackError: Postgres or Kafka cannot be used.
@@ -26,10 +28,12 @@ def migrate(servers: Endpoints) -> tuple[list[str], TopicReport]:
     from sqlalchemy.exc import OperationalError
 
     from projections.migrate import upgrade
+    from projections.reporting_role import refresh
     from schemas.topics import TOPICS
 
     try:
         revisions = upgrade(servers.database_url)
+        refresh(servers.database_url, reporting_password)
     except OperationalError as error:
         what = str(error.orig).strip().splitlines()[0]
         raise StackError(f"Postgres cannot be used ({what}).", "personalize status; or check DATABASE_URL.") from error
@@ -39,7 +43,8 @@ def migrate(servers: Endpoints) -> tuple[list[str], TopicReport]:
 @app.command()
 def command(as_json: Json = False) -> None:
     """Apply database migrations and create missing topics; exit code 1 if a topic differs from its declaration."""
-    revisions, topics = migrate(endpoints(Settings.load()))
+    settings = Settings.load()
+    revisions, topics = migrate(endpoints(settings), settings.reporting_password)
     if as_json:
         print_json(
             {

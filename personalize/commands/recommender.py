@@ -24,12 +24,14 @@ def command(context: typer.Context) -> None:
     """Run the recommender in the foreground, or one of its commands."""
     if context.invoked_subcommand is not None:
         return
+    from personalize.logs import configure
     from streams.recommender import main
     from streams.recommender_settings import RecommenderSettings
 
     settings = Settings.load()
     servers = endpoints(settings)
-    metrics_port = ports.choose(0, None, set(), "METRICS_PORT")
+    metrics_port = settings.metrics_port or ports.choose(0, None, set(), "METRICS_PORT")
+    configure(settings.log_level, settings.log_format)
     print(f"metrics on http://{ports.LOOPBACK}:{metrics_port}/metrics", flush=True)
     main(
         RecommenderSettings(
@@ -41,6 +43,7 @@ def command(context: typer.Context) -> None:
             list_tick_ms=settings.list_tick_ms,
             max_poll_records=settings.max_poll_records,
             metrics_port=metrics_port,
+            metrics_host=settings.metrics_host,
             log_level=settings.log_level,
         )
     )

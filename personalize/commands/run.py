@@ -15,10 +15,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from personalize import scrape_targets
 from personalize.commands.migrate import migrate
 from personalize.commands.output import console
 from personalize.commands.up import bring_up
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     from personalize.demo_session import DemoSession
 
 app = typer.Typer(add_completion=False)
-_PROGRAMS = (("worker", "worker"), ("api", "api"), ("recommender", "recommender"), ("jobs", "jobs", "run"))
-"""Name of the process, and the words of its command."""
+PROGRAMS: Final = {"worker": ["worker"], "api": ["api"], "recommender": ["recommender"], "jobs": ["jobs", "run"]}
+"""Name of a process → its words on the command line."""
 
 
 @app.command()
@@ -49,7 +50,7 @@ def command(
     threading.Thread(target=_import_ahead, daemon=True).start()
     servers, ours, download_seconds = _servers(settings)
     try:
-        revisions, topics = migrate(servers)
+        revisions, topics = migrate(servers, settings.reporting_password)
         console.print(f"{len(revisions)} migrations applied, {len(topics.created)} topics created")
         from personalize.demo_session import DemoSession
 
@@ -97,14 +98,15 @@ def _programs(settings: Settings, servers: Endpoints) -> list[Program]:
     )
     logs = settings.home.absolute() / "logs"
     logs.mkdir(parents=True, exist_ok=True)
+    metrics_ports = scrape_targets.choose(settings)
     return [
         Program(
             name=name,
             command=[sys.executable, "-m", "personalize.cli", *words],
-            environment=environment,
+            environment={**environment, "METRICS_PORT": str(metrics_ports.get(name, 0))},
             log=logs / f"{name}.log",
         )
-        for name, *words in _PROGRAMS
+        for name, words in PROGRAMS.items()
     ]
 
 

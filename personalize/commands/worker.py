@@ -26,7 +26,7 @@ def command() -> None:
     from streams.startup_checks import StartupError
     from streams.worker import main
 
-    configure(settings.log_level)
+    configure(settings.log_level, settings.log_format)
     metrics_port = settings.metrics_port or ports.choose(0, None, set(), "METRICS_PORT")
     print(f"metrics on http://{ports.LOOPBACK}:{metrics_port}/metrics", flush=True)
     try:
@@ -51,6 +51,7 @@ def _worker_settings(settings: Settings, servers: Endpoints, secret: str, metric
         dedupe_days=settings.dedupe_days,
         list_tick_ms=settings.list_tick_ms,
         metrics_port=metrics_port,
+        metrics_host=settings.metrics_host,
         log_level=settings.log_level,
         log_key=secret.encode(),
     )

@@ -19,6 +19,8 @@ from streams.jobs.roll_ups import RollUps
 from streams.jobs.runner import carry_out
 from streams.jobs.scheduler import Scheduler
 from streams.jobs.settings import QUEUES, JobSettings
+from streams.jobs.watch import Watch
+from streams.metrics_server import serve_metrics
 
 logger = logging.getLogger(__name__)
 STOP_SECONDS = 10.0
@@ -71,7 +73,10 @@ async def serve(settings: JobSettings, jobs: Mapping[str, Job], stopping: asynci
                 wait_tasks_timeout=STOP_SECONDS,
             )
             listeners.append(asyncio.create_task(receiver.listen(stopping)))
-    background = [asyncio.create_task(Scheduler(jobs, brokers, settings).run())]
+    background = [
+        asyncio.create_task(Scheduler(jobs, brokers, settings).run()),
+        asyncio.create_task(Watch(settings.database_url, settings.kafka_bootstrap).run()),
+    ]
     if settings.concurrency.get("analytics", 0):
         background.append(asyncio.create_task(RollUps(settings).run()))
     if settings.webhook is not None:
@@ -106,10 +111,7 @@ async def _until_stopped(stopping: asyncio.Event, tasks: list[asyncio.Task[None]
 
 def main(settings: JobSettings, jobs: Mapping[str, Job]) -> None:
     """Runs one jobs process until it is told to stop."""
-    if settings.metrics_port:
-        from prometheus_client import start_http_server
-
-        start_http_server(settings.metrics_port, addr="127.0.0.1")
+    serve_metrics(settings.metrics_host, settings.metrics_port)
     for job in jobs.values():
         metrics.JOB_RUNS.labels(job.name, "done")
     asyncio.run(_main(settings, jobs))

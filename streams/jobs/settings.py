@@ -47,3 +47,5 @@ class JobSettings:
     """None: announcements are not sent on."""
     metrics_port: int = 0
     """0: no metrics endpoint."""
+    metrics_host: str = "127.0.0.1"
+    """Where the metrics endpoint listens."""

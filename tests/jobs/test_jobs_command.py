@@ -92,8 +92,8 @@ def test_trigger_list_models_and_rollback(shell: Shell, serving, database_url: s
     assert {model["version"]: model["state"] for model in after}[live] == "retired"
 
     metrics = urllib.request.urlopen(serving[1], timeout=10).read().decode()
-    assert 'personalize_job_attempts_total{job="train-models",outcome="done"}' in metrics
-    assert 'personalize_job_seconds_bucket{job="train-models"' in metrics
+    assert 'personalize_job_attempts_total{job_name="train-models",outcome="done"}' in metrics
+    assert 'personalize_job_seconds_bucket{job_name="train-models"' in metrics
     deadline = time.monotonic() + 90
     while 'personalize_job_queue_depth{queue="training"} 0.0' not in metrics:  # looked at once a tick
         assert time.monotonic() < deadline, metrics

@@ -3,7 +3,7 @@
 from projections.migrations.sql_file import execute_file
 
 revision = "0009_learner_model"
-down_revision = "0008_analytics"
+down_revision = "0008_reporting_role"
 
 
 def upgrade() -> None:

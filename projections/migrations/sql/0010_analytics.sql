@@ -89,3 +89,5 @@ SELECT applied_seq, CASE WHEN watermark_ms > 0 THEN to_timestamp(watermark_ms / 
        date_part('epoch', now() - updated_at) AS seconds_since_update
 FROM roll_up_position;
 COMMENT ON VIEW reporting.roll_up IS 'How far is analytics behind?  One row: the newest transaction and event time in it.';
+
+SELECT grant_reporting();

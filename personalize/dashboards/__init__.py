@@ -1,0 +1,1 @@
+"""Which dashboards does the product bring?  Grafana dashboards as code, and the checker that runs their queries."""
