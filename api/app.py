@@ -13,15 +13,18 @@ from api.problems import KINDS, ProblemError, problem, problem_answer, unavailab
 from api.recommendations import Lists
 from api.routes import (
     analytics,
+    batch,
     commands,
     content,
     control,
     health,
     interactions,
+    learners,
     learning_paths,
     reads,
     recommendations,
     reference,
+    stream,
 )
 from api.routes.exchange import HttpRequest, request_id, respond
 from projections.stores.postgres_pool import Unavailable
@@ -38,6 +41,9 @@ def handlers(dependencies: Dependencies, lists: Lists) -> list[HTTPRouteHandler]
         *reads.routes(dependencies),
         *analytics.routes(dependencies),
         *recommendations.routes(lists),
+        *learners.routes(dependencies),
+        *batch.routes(lists),
+        *stream.routes(dependencies),
         *health.routes(dependencies),
     ]
     found += reference.routes(lambda: document_text(found))
@@ -66,12 +72,14 @@ def create_app(dependencies: Dependencies, lists: Lists | None = None) -> Litest
 def create_asgi(dependencies: Dependencies) -> Edge:
     """The whole ASGI application."""
     lists = Lists(dependencies)
+    streams = dependencies.streams
     return Edge(
         create_app(dependencies, lists),
         lists.answer,
         dependencies.metrics,
         dependencies.limits,
         dependencies.settings.hosts,
+        on_stop=streams.end if streams is not None else None,
     )
 
 

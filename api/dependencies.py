@@ -5,17 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from api.freshness import Freshness
 from api.limits import Limits
 from api.metrics import Metrics
 from api.publisher import Publisher
+from api.stream import Streams
 from api.tokens import Tokens
 from api.waiting import Waiting
-from projections.reads import recommendations
+from models.trending import DEFAULT_WINDOW
+from projections.reads import learners, recommendations, trending
 from projections.reads.freshness import NEXT_OFFSETS
+from projections.reads.trending import TrendingQuestion
 from projections.stores.postgres_pool import ReadPool, Unavailable
 from projections.stores.redis import Reader, RedisAddress
+from projections.stores.redis_changes import Changes
 from schemas.partitioning import partition_of
 
 
@@ -50,6 +55,8 @@ class Dependencies:
     waiting: Waiting
     freshness: Freshness
     metrics: Metrics
+    streams: Streams | None
+    """None without Redis."""
     now_ms: Callable[[], int]
 
     @property
@@ -68,6 +75,8 @@ class Dependencies:
 
     async def close(self) -> None:
         """Ends what was opened, the producer after what it accepted."""
+        if self.streams is not None:
+            await self.streams.close()
         await self.waiting.close()
         await self.publisher.close()
         if self.redis is not None:
@@ -94,6 +103,18 @@ def build(settings: ApiSettings, now_ms: Callable[[], int] = _now_ms) -> Depende
     async def fetch_lists(learner_keys: list[int]) -> dict[int, int]:
         return await recommendations.reached(pool, learner_keys)
 
+    async def fetch_trending() -> Any:
+        return (await trending.read(pool, TrendingQuestion(window=DEFAULT_WINDOW), now_ms())).items
+
+    async def fetch_key(user_id: str) -> int | None:
+        return await learners.key(pool, user_id)
+
+    async def fetch_ids(learner_keys: list[int]) -> dict[int, str]:
+        return await learners.ids(pool, learner_keys)
+
+    streams = None
+    if settings.redis is not None:
+        streams = Streams(Changes(settings.redis), fetch_trending, fetch_key, fetch_ids, Unavailable)
     waiting = Waiting(fetch_offsets, fetch_lists, Unavailable)
     freshness = Freshness(tokens, waiting, settings.limits, metrics)
     metrics.watch("readers_waiting", "Reads waiting for a write to become visible.", lambda: waiting.count)
@@ -104,6 +125,8 @@ def build(settings: ApiSettings, now_ms: Callable[[], int] = _now_ms) -> Depende
         "Reads waiting for a connection.",
         lambda: pool.measures().get("requests_waiting", 0),
     )
+    if streams is not None:
+        metrics.watch("stream_clients", "Clients of GET /api/stream.", lambda: streams.count)
     if redis is not None:
         metrics.count("redis_failures", "Batches of reads that Redis did not answer.", lambda: redis.failures)
     return Dependencies(
@@ -115,5 +138,6 @@ def build(settings: ApiSettings, now_ms: Callable[[], int] = _now_ms) -> Depende
         waiting=waiting,
         freshness=freshness,
         metrics=metrics,
+        streams=streams,
         now_ms=now_ms,
     )

@@ -54,16 +54,25 @@ class Edge:
         limits: what requests are held to.
         hosts: names with a dot that the Host header may have, lower case.  A page that points its own name at this
             address (DNS rebinding) has another one; names without a dot are no public names and always good.
+        on_stop: called when the server is told to end, before it waits for the requests under way.
     """
 
     def __init__(
-        self, app: Application, hot: HotRoute, metrics: Metrics, limits: Limits, hosts: frozenset[str] = frozenset()
+        self,
+        app: Application,
+        hot: HotRoute,
+        metrics: Metrics,
+        limits: Limits,
+        hosts: frozenset[str] = frozenset(),
+        *,
+        on_stop: Callable[[], None] | None = None,
     ) -> None:
         self.app = app
         self._hot = hot
         self._metrics = metrics
         self._limits = limits
         self._hosts = frozenset(host.encode() for host in hosts)
+        self.on_stop = on_stop
         self._in_flight = 0
         metrics.watch("requests_in_flight", "Requests being served.", lambda: self._in_flight)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from functools import lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
+from urllib.parse import quote
 
 import msgspec
 
@@ -160,6 +161,13 @@ class Lists:
             return found, Awaited(awaited.presented, 0.0, stale=True)
         return await self._from_postgres(segment, asked), awaited
 
+    async def one_of_many(self, user_id: str, asked: Asked) -> Found:
+        """The list of one learner that a request asks about among others; raises ProblemError."""
+        try:
+            return await self._find(quote(user_id, safe="").encode(), asked, 0)
+        except Unavailable:
+            raise unavailable("Postgres") from None
+
     def _answer(self, found: Found, limit: int, awaited: Awaited) -> Answer:
         dependencies = self._dependencies
         dependencies.metrics.lists[found.source].inc()
@@ -203,8 +211,11 @@ def _asked(query_string: bytes) -> Asked:
 
 def _context(parameters: dict[str, str]) -> Context | None:
     text = parameters.get("context", "")
-    if not text:
-        return None
+    return context_of(text) if text else None
+
+
+def context_of(text: str) -> Context:
+    """What a reader says to be doing; raises the problem of a text that is not understood."""
     context = reranking.parse(text)
     if context is None:
         raise bad_parameter(

@@ -21,6 +21,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from api.app import create_asgi
 from api.dependencies import ApiSettings, build
+from api.edge import Edge
 from api.problems import CONTENT_TYPE, KINDS
 
 HEAD_SECONDS = 10.0
@@ -211,6 +212,13 @@ class _Server(uvicorn.Server):
         """Asks for the end; unlike uvicorn, a stop that was asked for then ends the process with success."""
         super().handle_exit(sig, frame)
         self._captured_signals.clear()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Ends the streams, which would not end by themselves, then waits for the requests under way."""
+        application = self.config.loaded_app
+        if isinstance(application, Edge) and application.on_stop is not None:
+            application.on_stop()
+        await super().shutdown(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Starts listening, then announces it."""

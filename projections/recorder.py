@@ -33,11 +33,11 @@ from projections.identities import Identities, Learner
 from projections.locks import PARTITIONING_LOCK, WRITERS_LOCK
 from projections.offsets import Cursor, Move
 from projections.poll import Slice, TopicPartition
-from projections.projection import Effects, Projection
+from projections.projection import Effects, OutboxRecord, Projection
 from projections.registry import ALL
 from projections.stores.postgres import Connection, connect
 from schemas.commands import Command, EraseRequested
-from schemas.topics import CATALOGUE, LEARNER_COMMANDS
+from schemas.topics import ACHIEVEMENTS, CATALOGUE, LEARNER_COMMANDS, MILESTONES
 
 LOCK_SHARED = "SELECT pg_advisory_xact_lock_shared(%(lock)s)"
 LOCK_ALONE = "SELECT pg_advisory_lock(%(lock)s)"
@@ -62,6 +62,9 @@ class DataLost(Exception):  # noqa: N818 - the log is at fault, and only a perso
     exit_code = 78
 
 
+ANNOUNCED = frozenset({ACHIEVEMENTS.name, MILESTONES.name})
+
+
 @dataclass(slots=True, kw_only=True)
 class Recorded:
     """What one poll did."""
@@ -79,6 +82,8 @@ class Recorded:
     misrouted: int = 0
     delivered: int = 0
     outbox: int = 0
+    announced: list[OutboxRecord] = field(default_factory=list)
+    """Unlocks and milestones among them."""
     commands: int = 0
     contents: int = 0
     erased: list[int] = field(default_factory=list)
@@ -282,6 +287,7 @@ class Recorder:
         recorded.dead = Counter(letter.reason for piece in slices for letter in piece.dead)
         recorded.misrouted = sum(len(piece.misrouted) for piece in slices)
         recorded.outbox = len(effects.outbox)
+        recorded.announced = [record for record in effects.outbox if record.topic in ANNOUNCED]
         recorded.commands = len(carried_out)
         recorded.contents = contents
         return recorded

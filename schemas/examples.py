@@ -439,3 +439,32 @@ CONTENT_ENTRY: Final[list[dict[str, Any]]] = [
         "updatedAt": _TIME,
     }
 ]
+
+BATCH_REQUEST: Final[list[dict[str, Any]]] = [
+    {"requests": [{"userId": "u-17"}, {"userId": "u-17", "type": "trending", "limit": 3}, {"userId": "u-18"}]}
+]
+
+BATCH_RESULT: Final[list[dict[str, Any]]] = [
+    {
+        "results": [
+            {
+                "userId": "u-17",
+                "type": "hybrid",
+                "recommendations": RECOMMENDATION,
+                "generatedAt": "2024-05-01T12:35:00Z",
+                "asOf": _TIME,
+                "position": 812,
+            },
+            {
+                "userId": "u-18",
+                "type": "hybrid",
+                "problem": {"type": "/problems/unavailable", "title": "Temporarily unavailable", "status": 503},
+            },
+        ]
+    }
+]
+
+LEARNER_PAGE: Final[list[dict[str, Any]]] = [
+    {"learners": [{"userId": "u-17", "firstSeenAt": _TIME}], "nextCursor": "dS0xNw"},
+    {"learners": [], "nextCursor": None},
+]

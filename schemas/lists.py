@@ -10,6 +10,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from schemas.fields import Identifier, Text
+from schemas.problems import Problem
 from schemas.read_models import Count, Duration, Moment, Share
 
 
@@ -43,6 +45,49 @@ class Recommendation(Struct, frozen=True, kw_only=True, rename="camel", gc=False
     ]
     rank: Annotated[Annotated[int, Meta(ge=1)], Meta(description="Place in the list, from 1.", examples=[1])]
     generated_at: Annotated[Moment, Meta(description="When the list was made.", examples=["2024-05-01T12:34:56Z"])]
+
+
+class ListRequest(Struct, frozen=True, kw_only=True, rename="camel", gc=False, omit_defaults=True):
+    """One list that a batch asks for."""
+
+    user_id: Annotated[Identifier, Meta(description="The learner.", examples=["u-17"])]
+    type: Annotated[RecommendationType, Meta(description="Which list.", examples=["hybrid"])] = (
+        RecommendationType.HYBRID
+    )
+    limit: Annotated[Annotated[int, Meta(ge=1, le=100)], Meta(description="Items at most.", examples=[10])] = 10
+    context: Annotated[
+        Text | None,
+        Meta(description="What the learner is doing: `topic:algebra`, or JSON.", examples=["topic:algebra"]),
+    ] = None
+
+
+class BatchRequest(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
+    """Several lists in one question: several learners, or several lists of one page."""
+
+    requests: Annotated[
+        Annotated[tuple[ListRequest, ...], Meta(min_length=1, max_length=100)],
+        Meta(description="The lists, 1 to 100."),
+    ]
+
+
+class ListResult(Struct, frozen=True, kw_only=True, rename="camel", gc=False, omit_defaults=True):
+    """One list of a batch, or why there is none."""
+
+    user_id: Annotated[str, Meta(description="The learner.", examples=["u-17"])]
+    type: Annotated[RecommendationType, Meta(description="Which list.", examples=["hybrid"])]
+    recommendations: Annotated[
+        tuple[Recommendation, ...] | None, Meta(description="Best first; absent when there is a problem.")
+    ] = None
+    generated_at: Annotated[Moment | None, Meta(description="When the list was made.")] = None
+    as_of: Annotated[Moment | None, Meta(description="Newest event time that it reflects.")] = None
+    position: Annotated[Count | None, Meta(description="Number of the newest transaction in it.")] = None
+    problem: Annotated[Problem | None, Meta(description="Why there is no list.")] = None
+
+
+class BatchResult(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
+    """The lists of a batch."""
+
+    results: Annotated[tuple[ListResult, ...], Meta(description="One for each request, in their order.")]
 
 
 class TrendingItem(Struct, frozen=True, kw_only=True, rename="camel", gc=False):

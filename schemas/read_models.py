@@ -148,6 +148,22 @@ class Profile(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     freshness: Annotated[Freshness, Meta(description="How new this answer is.")]
 
 
+class LearnerEntry(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
+    """A learner in a list of learners."""
+
+    user_id: Annotated[str, Meta(description="The platform's id of the learner.", examples=["u-17"])]
+    first_seen_at: Annotated[Moment, Meta(description="When the first event or command of the learner was seen.")]
+
+
+class LearnerPage(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
+    """A page of learners, in the order of their ids."""
+
+    learners: Annotated[tuple[LearnerEntry, ...], Meta(description="The learners of this page.")]
+    next_cursor: Annotated[
+        str | None, Meta(description="Send it as `cursor` for the next page; null: this is the last.")
+    ]
+
+
 class Achievement(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     """One tier of an achievement, and how far a learner is."""
 

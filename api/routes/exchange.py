@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from litestar import Request, Response
 from litestar.handlers import HTTPRouteHandler
+from litestar.response import Stream
 
 from api.contract.vocabulary import CONTRACT, Contract
 from api.problems import Answer, Headers, problem
 
 HttpRequest = Request[Any, Any, Any]
-Route = Callable[[HttpRequest], Awaitable[Answer]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streamed:
+    """An answer whose body comes bit by bit, until it ends or the client goes."""
+
+    headers: Headers
+    media_type: str
+    chunks: AsyncIterator[bytes]
+
+
+Route = Callable[[HttpRequest], Awaitable[Answer | Streamed]]
 
 _encode = msgspec.json.Encoder().encode
 
@@ -21,8 +34,9 @@ _encode = msgspec.json.Encoder().encode
 def route(method: str, path: str, serve: Route, contract: Contract) -> HTTPRouteHandler:
     """A route of the framework that answers with what ``serve`` makes of the request, as its contract says."""
 
-    async def handler(request: HttpRequest) -> Response[bytes]:
-        return respond(await serve(request))
+    async def handler(request: HttpRequest) -> Response[Any]:
+        answer = await serve(request)
+        return _stream(answer) if isinstance(answer, Streamed) else respond(answer)
 
     handler.__name__ = serve.__name__
     # The status is the answer's own; without one here the framework would refuse a DELETE with a body.
@@ -42,6 +56,11 @@ def respond(answer: Answer) -> Response[bytes]:
     # The framework adds the charset to a text type itself.
     media_type = headers.pop("content-type", "application/json").removesuffix("; charset=utf-8")
     return Response(answer.body, status_code=answer.status, headers=headers, media_type=media_type)
+
+
+def _stream(answer: Streamed) -> Stream:
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in answer.headers}
+    return Stream(answer.chunks, headers=headers, media_type=answer.media_type)
 
 
 def request_headers(request: HttpRequest) -> dict[bytes, bytes]:

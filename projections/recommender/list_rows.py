@@ -13,6 +13,7 @@ import numpy as np
 
 from models.columns import Float32, Float64, Int16, Int64
 from models.recommendation.sources import FAMILIES
+from projections import changes
 from projections.reads import ready_list
 from projections.recommender.reasons import reason
 from projections.recommender.reranking import Candidate, Context, Described, reordered
@@ -123,6 +124,8 @@ def mirror_lists(mirror: Mirror, lists: Sequence[List], described: dict[int, Des
         mirror.put(recommendations_key(one.learner_key, HYBRID), one.applied_seq, ready_list.encode(whole))
         for kind in DERIVED:
             mirror.forget(recommendations_key(one.learner_key, kind), one.applied_seq)
+    newest = max((one.applied_seq for one in lists), default=0)
+    changes.add(mirror, [changes.of_lists([one.learner_key for one in lists], newest)])
 
 
 def recommendations(

@@ -148,6 +148,12 @@ class Mirror:
         """Queues scores of a sorted set; with ``gt`` a member's score only grows, so that order does not matter."""
         self._commands.append(lambda pipeline: pipeline.zadd(key, scores, gt=gt))
 
+    def xadd(self, stream: bytes, payload: bytes, most_entries: int) -> None:
+        """Queues an entry of a stream that keeps about so many of the newest ones."""
+        self._commands.append(
+            lambda pipeline: pipeline.xadd(stream, {b"p": payload}, maxlen=most_entries, approximate=True)
+        )
+
     def zremrangebyrank(self, key: str, first: int, last: int) -> None:
         """Queues the removal of ranks of a sorted set."""
         self._commands.append(lambda pipeline: pipeline.zremrangebyrank(key, first, last))

@@ -19,7 +19,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from api.dependencies import ApiSettings
 from api.server import _config, _Server, bind
-from projections import recommendation_lists
+from projections import changes, recommendation_lists
 from projections.poll import TopicPartition
 from projections.recorder import Recorder
 from projections.stores.postgres import connect
@@ -152,10 +152,15 @@ class Fold:
         if not slices:
             return
         recorded = self._recorder.record(slices)
+        changes.add(
+            self.mirror,
+            changes.of_transaction(recorded.applied_seq, recorded.touched.tolist(), recorded.announced),
+        )
         if lists:
             catalogue = recommendation_lists.refresh(self._lists, None)
             recommendation_lists.write_lists(self._lists, recorded.touched.tolist(), catalogue, self.mirror)
-            assert self.mirror.flush()
+            changes.add(self.mirror, [changes.of_lists(recorded.touched.tolist(), recorded.applied_seq)])
+        assert self.mirror.flush()
 
     async def _ends(self) -> dict[tuple[str, int], int]:
         consumer = AIOKafkaConsumer(bootstrap_servers=self._settings.kafka_bootstrap_servers)

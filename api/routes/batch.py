@@ -1,0 +1,68 @@
+"""How are several lists asked for at once?  One question, answered from one turn of the event loop and one MGET."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+from litestar.handlers import HTTPRouteHandler
+
+from api.bodies import check_media_type
+from api.contract.vocabulary import Body, Contract, Reply
+from api.parameters import query
+from api.problems import Answer, ProblemError, invalid_body
+from api.recommendations import Asked, Lists, context_of
+from api.routes.exchange import HttpRequest, json_answer, request_headers, route
+from projections.reads.freshness import moment
+from schemas import examples
+from schemas.decode import JsonDecoder
+from schemas.invalid import Invalid
+from schemas.lists import BatchRequest, BatchResult, ListRequest, ListResult, RecommendationType
+from schemas.problems import Problem
+
+_BATCH: JsonDecoder[BatchRequest] = JsonDecoder(BatchRequest)
+_items = msgspec.json.Decoder(tuple[msgspec.Raw, ...]).decode
+
+_POST = Contract(
+    summary="Several lists in one question",
+    description="Each request is answered for itself, in order: a list, or the problem that it met.",
+    tag="Recommendations",
+    body=Body(type=BatchRequest, examples=examples.BATCH_REQUEST),
+    replies={200: Reply(description="The lists.", type=BatchResult, examples=examples.BATCH_RESULT)},
+)
+
+
+def routes(lists: Lists) -> list[HTTPRouteHandler]:
+    """The routes of this file."""
+
+    async def batch(request: HttpRequest) -> Answer:
+        query(request.scope["query_string"], frozenset())
+        check_media_type(request_headers(request), lines=False)
+        asked = _BATCH.decode(await request.body())
+        if isinstance(asked, Invalid):
+            raise invalid_body(asked)
+        results = await asyncio.gather(*(_one(lists, each) for each in asked.requests))
+        return json_answer(BatchResult(results=tuple(results)), [(b"cache-control", b"private, no-cache")])
+
+    return [route("POST", "/api/recommendations/batch", batch, _POST)]
+
+
+async def _one(lists: Lists, asked: ListRequest) -> ListResult:
+    kind = RecommendationType(asked.type)
+    try:
+        context = context_of(asked.context) if asked.context else None
+        found = await lists.one_of_many(asked.user_id, Asked(asked.limit, kind.value, context))
+    except ProblemError as error:
+        said = error.problem
+        why = Problem(type=said.type, title=said.title, status=said.status, detail=said.detail)
+        return ListResult(user_id=asked.user_id, type=kind, problem=why)
+    ready = found.ready
+    return ListResult(
+        user_id=asked.user_id,
+        type=kind,
+        # The items lie ready as JSON: they go out as they are.
+        recommendations=_items(ready.body(asked.limit)),  # type: ignore[arg-type]
+        generated_at=moment(ready.generated_at_ms),
+        as_of=moment(ready.as_of_ms) if ready.as_of_ms else None,
+        position=found.applied_seq or None,
+    )

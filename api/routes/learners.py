@@ -1,0 +1,137 @@
+"""What can be done about a learner as a whole?  Operators find one; a learner consents, and is erased."""
+
+from __future__ import annotations
+
+import binascii
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from urllib.parse import urlencode
+
+import msgspec
+from litestar.handlers import HTTPRouteHandler
+
+from api.bodies import check_media_type
+from api.contract.parts import CACHE_CONTROL, PREFER, number_parameter, text_parameter, verdicts
+from api.contract.vocabulary import Body, Contract, Header, Parameter, Reply
+from api.dependencies import Dependencies
+from api.parameters import identifier, query, text, whole_number
+from api.problems import Answer, Headers, bad_parameter, invalid_body
+from api.routes.commands import envelope, issue, segment
+from api.routes.exchange import HttpRequest, json_answer, request_headers, route
+from projections.reads import learners
+from schemas import examples
+from schemas.commands import ConsentRequest, ConsentSet, EraseRequested
+from schemas.decode import JsonDecoder
+from schemas.fields import MAX_ID_LENGTH
+from schemas.invalid import Invalid
+from schemas.read_models import LearnerEntry, LearnerPage
+
+SEARCH = frozenset({"prefix", "cursor", "limit"})
+USUAL_LIMIT = 50
+LARGEST_LIMIT = 500
+LONGEST_CURSOR = 4 * MAX_ID_LENGTH * 4 // 3 + 4
+_CONSENT: JsonDecoder[ConsentRequest] = JsonDecoder(ConsentRequest)
+
+_SEARCH = Contract(
+    summary="Learners by the beginning of their id",
+    description="For operators. Ids ascend in the order of their UTF-8 bytes.",
+    tag="Learners",
+    parameters=(
+        text_parameter("prefix", "What the id begins with.", MAX_ID_LENGTH, "u-"),
+        Parameter(
+            name="cursor",
+            where="query",
+            description="`nextCursor` of the page before.",
+            schema={"type": "string", "format": "learner-cursor"},
+            example="dS0xNw",
+        ),
+        number_parameter("limit", "Learners at most.", USUAL_LIMIT, 1, LARGEST_LIMIT),
+    ),
+    replies={
+        200: Reply(
+            description="A page.",
+            type=LearnerPage,
+            examples=examples.LEARNER_PAGE,
+            headers=(
+                CACHE_CONTROL,
+                Header(name="Link", description='The next page, `rel="next"` (RFC 8288).', schema={"type": "string"}),
+            ),
+        )
+    },
+)
+_ERASE = Contract(
+    summary="Erase a learner",
+    description="Everything that is kept about the learner is erased; what is published afterwards begins anew.",
+    tag="Learners",
+    parameters=(PREFER,),
+    replies=verdicts(),
+)
+_SET_CONSENT = Contract(
+    summary="Say what a learner's data may be used for",
+    description="Counts for what happens from now on; purposes that are not named keep what was said before.",
+    tag="Learners",
+    parameters=(PREFER,),
+    body=Body(type=ConsentRequest, examples=examples.CONSENT_REQUEST),
+    replies=verdicts(),
+)
+
+
+def routes(dependencies: Dependencies) -> list[HTTPRouteHandler]:
+    """The routes of this file."""
+    found = _Learners(dependencies)
+    return [
+        route("GET", "/api/learners", found.search, _SEARCH),
+        route("DELETE", "/api/profile/{user_id:str}", found.erase, _ERASE),
+        route("POST", "/api/profile/{user_id:str}/consent", found.set_consent, _SET_CONSENT),
+    ]
+
+
+class _Learners:
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._dependencies = dependencies
+
+    async def search(self, request: HttpRequest) -> Answer:
+        parameters = query(request.scope["query_string"], SEARCH)
+        prefix = text(parameters, "prefix", MAX_ID_LENGTH) or ""
+        limit = whole_number(parameters, "limit", USUAL_LIMIT, 1, LARGEST_LIMIT)
+        found = await learners.page(self._dependencies.pool, prefix, _after(parameters.get("cursor", "")), limit + 1)
+        shown = tuple(LearnerEntry(user_id=one.user_id, first_seen_at=one.first_seen_at) for one in found[:limit])
+        headers: Headers = [(b"cache-control", b"private, no-store")]
+        cursor = None
+        if len(found) > limit:
+            cursor = urlsafe_b64encode(shown[-1].user_id.encode()).rstrip(b"=").decode()
+            again = urlencode({**({"prefix": prefix} if prefix else {}), "limit": limit, "cursor": cursor})
+            headers.append((b"link", f'</api/learners?{again}>; rel="next"'.encode()))
+        return json_answer(LearnerPage(learners=shown, next_cursor=cursor), headers)
+
+    async def erase(self, request: HttpRequest) -> Answer:
+        query(request.scope["query_string"], frozenset())
+        user_id = identifier(request.path_params["user_id"], "userId")
+        command = EraseRequested(user_id=user_id, **envelope(self._dependencies))
+        return await issue(self._dependencies, request, command, f"/api/profile/{segment(user_id)}")
+
+    async def set_consent(self, request: HttpRequest) -> Answer:
+        query(request.scope["query_string"], frozenset())
+        check_media_type(request_headers(request), lines=False)
+        asked = _CONSENT.decode(await request.body())
+        if isinstance(asked, Invalid):
+            raise invalid_body(asked)
+        user_id = identifier(request.path_params["user_id"], "userId")
+        command = ConsentSet(**msgspec.structs.asdict(asked), user_id=user_id, **envelope(self._dependencies))
+        return await issue(self._dependencies, request, command, f"/api/profile/{segment(user_id)}")
+
+
+def _after(cursor: str) -> str:
+    """The id that a cursor stands behind."""
+    try:
+        if len(cursor) > LONGEST_CURSOR:
+            raise ValueError
+        after = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)).decode()
+    except (binascii.Error, ValueError):
+        raise _bad_cursor() from None
+    if "\0" in after:
+        raise _bad_cursor()
+    return after
+
+
+def _bad_cursor() -> Exception:
+    return bad_parameter("cursor", "Send `nextCursor` as an answer gave it, or none for the first page.")
