@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from api.freshness import Freshness
+from api.impressions import Impressions
 from api.limits import Limits
 from api.metrics import Metrics
 from api.publisher import Publisher
@@ -57,6 +58,7 @@ class Dependencies:
     metrics: Metrics
     streams: Streams | None
     """None without Redis."""
+    impressions: Impressions
     now_ms: Callable[[], int]
 
     @property
@@ -72,12 +74,14 @@ class Dependencies:
         """Starts connecting; servers that are away now may come later."""
         await self.pool.open()
         await self.publisher.open()
+        self.impressions.open()
 
     async def close(self) -> None:
         """Ends what was opened, the producer after what it accepted."""
         if self.streams is not None:
             await self.streams.close()
         await self.waiting.close()
+        await self.impressions.close()
         await self.publisher.close()
         if self.redis is not None:
             await self.redis.close()
@@ -94,6 +98,7 @@ def build(settings: ApiSettings, now_ms: Callable[[], int] = _now_ms) -> Depende
     redis = Reader(settings.redis) if settings.redis is not None else None
     publisher = Publisher(settings.kafka_bootstrap_servers, settings.limits.answer_seconds)
     metrics = Metrics()
+    impressions = Impressions(publisher, lambda user_id: partition_of(user_id.encode(), settings.partitions))
     tokens = Tokens(settings.token_secret)
 
     async def fetch_offsets() -> dict[tuple[str, int], int]:
@@ -119,6 +124,9 @@ def build(settings: ApiSettings, now_ms: Callable[[], int] = _now_ms) -> Depende
     freshness = Freshness(tokens, waiting, settings.limits, metrics)
     metrics.watch("readers_waiting", "Reads waiting for a write to become visible.", lambda: waiting.count)
     metrics.count("readers_refused", "Reads that found too many waiting.", lambda: waiting.refused)
+    metrics.count("impressions_published", "Served lists told to Kafka.", lambda: impressions.published)
+    metrics.count("impressions_dropped", "Served lists that found no room.", lambda: impressions.dropped)
+    metrics.watch("impressions_waiting", "Served lists not told yet.", lambda: impressions.waiting)
     metrics.watch("records_in_flight", "Records Kafka has not acknowledged.", lambda: publisher.in_flight)
     metrics.watch(
         "postgres_requests_waiting",
@@ -139,5 +147,6 @@ def build(settings: ApiSettings, now_ms: Callable[[], int] = _now_ms) -> Depende
         freshness=freshness,
         metrics=metrics,
         streams=streams,
+        impressions=impressions,
         now_ms=now_ms,
     )

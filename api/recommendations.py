@@ -16,6 +16,7 @@ import msgspec
 from api.dependencies import Dependencies
 from api.edge import HOT_PREFIX, new_id
 from api.freshness import TOKEN_HEADER, Awaited, timestamp
+from api.impressions import Shown
 from api.parameters import TOKEN, identifier, one_of, query, whole_number
 from api.problems import Answer, Headers, bad_parameter, unavailable
 from projections.reads import ready_list, recommendations
@@ -35,6 +36,8 @@ LEARNERS_REMEMBERED = 100_000
 """Ids whose surrogate key this process remembers, at least; at most twice as many (about 200 bytes each)."""
 POPULAR_SECONDS = 1.0
 """Readers without a list share one popular list for so long."""
+POPULAR = "popular"
+"""Where a list comes from that is the same for everybody."""
 SEEN = "applied"
 """In tokens, beside the topics: the transaction that a list reflects.  Lists never go back, so nothing waits for it."""
 
@@ -82,7 +85,17 @@ class Lists:
                 found, awaited = await self._find(segment, asked, 0), _NOTHING_AWAITED
         except Unavailable:
             raise unavailable("Postgres") from None
+        self._note(segment, asked, found)
         return self._answer(found, asked.limit, awaited)
+
+    def _note(self, segment: bytes, asked: Asked, found: Found) -> None:
+        """Takes note of what is served, for the topic `impressions`."""
+        items = min(asked.limit, len(found.ready.ends))
+        if items:
+            policy = POPULAR if found.source == POPULAR else asked.kind
+            now_ms = self._dependencies.now_ms()
+            shown = Shown(identifier(segment, "userId"), asked.kind, policy, found.ready, items, now_ms)
+            self._dependencies.impressions.note(shown)
 
     async def _find(self, segment: bytes, asked: Asked, oldest_seq: int) -> Found:
         """The list to serve; one from Redis only if it reflects transaction ``oldest_seq``."""
@@ -95,6 +108,8 @@ class Lists:
             if known is None:
                 return await self._popular_for(recommendations.NOBODY)
             learner_key = known.learner_key
+        if asked.context is not None:
+            return await self._from_postgres(segment, asked)
         stored = await redis.get(recommendations_key(learner_key, asked.kind))
         if stored is not None and stored.version >= oldest_seq:
             ready = _unpacked(stored.payload)
@@ -110,7 +125,8 @@ class Lists:
         return found
 
     async def _from_postgres(self, segment: bytes, asked: Asked) -> Found:
-        stored = await recommendations.stored(self._dependencies.pool, identifier(segment, "userId"), asked.kind)
+        user_id = identifier(segment, "userId")
+        stored = await recommendations.stored(self._dependencies.pool, user_id, asked.kind, asked.context)
         if stored is None:
             known = await self._needed(segment)
             return await self._popular_for(known.learner_key if known else recommendations.NOBODY)
@@ -129,7 +145,7 @@ class Lists:
         if learner_key != recommendations.NOBODY:
             now_ms = dependencies.now_ms()
             ready = await recommendations.popular(dependencies.pool, learner_key, new_id(), now_ms)
-            return Found(ready, 0, "popular")
+            return Found(ready, 0, POPULAR)
         loop = asyncio.get_running_loop()
         async with self._making_popular:  # one asks, the others take its answer
             if self._popular is None or loop.time() - self._popular_at >= POPULAR_SECONDS:
@@ -138,7 +154,7 @@ class Lists:
                     dependencies.pool, recommendations.NOBODY, new_id(), now_ms
                 )
                 self._popular_at = loop.time()
-        return Found(self._popular, 0, "popular")
+        return Found(self._popular, 0, POPULAR)
 
     async def _fresh(
         self, segment: bytes, asked: Asked, headers: dict[bytes, bytes], parameters: dict[str, str]
@@ -163,10 +179,13 @@ class Lists:
 
     async def one_of_many(self, user_id: str, asked: Asked) -> Found:
         """The list of one learner that a request asks about among others; raises ProblemError."""
+        segment = quote(user_id, safe="").encode()
         try:
-            return await self._find(quote(user_id, safe="").encode(), asked, 0)
+            found = await self._find(segment, asked, 0)
         except Unavailable:
             raise unavailable("Postgres") from None
+        self._note(segment, asked, found)
+        return found
 
     def _answer(self, found: Found, limit: int, awaited: Awaited) -> Answer:
         dependencies = self._dependencies

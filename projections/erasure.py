@@ -10,6 +10,7 @@ from typing import LiteralString
 from projections import (
     commands,
     dead_letters,
+    impressions,
     interaction_log,
     learning_paths,
     outbox,
@@ -25,6 +26,7 @@ KEEP_VERDICT: LiteralString = "UPDATE command_result SET learner_key = 0 WHERE c
 _CORE: tuple[LiteralString, ...] = (
     *learner_days.FORGET,
     *interaction_log.FORGET,
+    *impressions.FORGET,
     *outbox.FORGET,
     *dead_letters.FORGET,
     *recommendation_lists.FORGET,

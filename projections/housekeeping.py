@@ -1,4 +1,4 @@
-"""What is kept for a while only?  Verdicts of commands, delivered announcements and the ledger of old runs.
+"""What is kept for a while only?  Verdicts of commands, delivered announcements, served lists, the ledger of old runs.
 
 Seen event ids leave with their week's partition, when the worker makes the next one; an outbox row leaves when it is
 produced, and never before.
@@ -15,9 +15,12 @@ VERDICTS_KEPT: Final = timedelta(days=7)
 DELIVERIES_KEPT: Final = timedelta(days=31)
 """Longer than the topics keep announcements: a repeated one is recognised."""
 RUNS_KEPT: Final = timedelta(days=90)
+IMPRESSIONS_KEPT: Final = timedelta(days=92)
+"""As long as the longest period of analytics; their sums by day stay for good."""
 
 DELETE_VERDICTS: LiteralString = "DELETE FROM command_result WHERE created_at < %(before)s"
 DELETE_DELIVERIES: LiteralString = "DELETE FROM notification_delivery WHERE received_at < %(before)s"
+DELETE_IMPRESSIONS: LiteralString = "DELETE FROM impression WHERE updated_at < %(before)s"
 # The last scheduled run of a job says what was missed: it stays.
 DELETE_RUNS: LiteralString = """
 DELETE FROM job_runs AS r WHERE state IN ('done', 'failed') AND finished_at < %(before)s
@@ -32,6 +35,7 @@ def tidy(connection: Connection, now: datetime) -> int:
         (DELETE_VERDICTS, VERDICTS_KEPT),
         (DELETE_DELIVERIES, DELIVERIES_KEPT),
         (DELETE_RUNS, RUNS_KEPT),
+        (DELETE_IMPRESSIONS, IMPRESSIONS_KEPT),
     ):
         deleted += connection.execute(statement, {"before": now - kept}).rowcount
     return deleted

@@ -19,7 +19,8 @@ SELECT_LIST: LiteralString = (
 SELECT list.learner_key, list.applied_seq, list.generated_at, list.as_of, list.confidence,
        content.content_id, content.content_type, content.title,
        list.terms[(entry.place - 1) * 4 + 1 : entry.place * 4], near.title, entry.because = entry.item_key,
-       list.writer, list.sources[entry.place], list.confidences[entry.place], content.topics
+       list.writer, list.sources[entry.place], list.confidences[entry.place], content.topics, entry.place,
+       list.explored_propensity
 FROM recommendations AS list
 LEFT JOIN unnest(list.item_keys, list.because) WITH ORDINALITY AS entry (item_key, because, place) ON true
 LEFT JOIN content ON content.item_key = entry.item_key AND NOT content.withdrawn
@@ -38,6 +39,8 @@ _TYPE = {kind: RecommendationType(kind) for kind in BLEND}
 class Entry(NamedTuple):
     """One item of a list, as far as it is the learner's own."""
 
+    place: int
+    """In the stored list, from 1."""
     content_id: str
     content_type: str
     title: str | None
@@ -63,7 +66,7 @@ def recommendations(
             relevance_score=min(1.0, max(0.0, round(sum(entry.terms), 4))),
             confidence_score=confidence,
             reason=reason(entry.terms, entry.because, begun=entry.begun),
-            recommendation_id=f"{list_id}-{rank}",
+            recommendation_id=f"{list_id}-{entry.place}",
             terms=dict(zip(TERMS, entry.terms, strict=True)),
             rank=rank,
             generated_at=generated_at,
@@ -87,8 +90,9 @@ def of_stored(kind: str, rows: Sequence[Sequence[Any]], wanted: Context | None =
         return []
     learner_key, _, generated_at, _, confidence = rows[0][:5]
     entries = [
-        Entry(content_id, content_type, title, [round(term, 4) for term in terms], because, begun)
-        for content_id, content_type, title, terms, because, begun in (row[5:11] for row in rows)
+        Entry(row[15], content_id, content_type, title, [round(term, 4) for term in terms], because, begun)
+        for row in rows
+        for content_id, content_type, title, terms, because, begun in (row[5:11],)
         if content_id is not None
     ]
     return recommendations(kind, learner_key, generated_at, round(confidence, 4), entries)

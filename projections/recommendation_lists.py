@@ -331,8 +331,8 @@ def _mirror(
                 mirror.forget(recommendations_key(learner_key, kind), applied_seq)
             continue
         entries = [
-            Entry(ids[item], types[item], titles[item], parts, titles[one] if one >= 0 else None, one == item)
-            for item, parts, one in zip(items[:length], terms, nearest, strict=False)
+            Entry(place, ids[item], types[item], titles[item], parts, titles[one] if one >= 0 else None, one == item)
+            for place, (item, parts, one) in enumerate(zip(items[:length], terms, nearest, strict=False), start=1)
         ]
         ready = ready_list.pack(
             [_encode(one) for one in recommendations(MIRRORED, learner_key, generated_at, sure, entries)],

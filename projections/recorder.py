@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from projections import (
     dead_letters,
     deduplication,
     erasure,
+    impressions,
     interaction_log,
     offsets,
     outbox,
@@ -86,6 +88,8 @@ class Recorded:
     """Unlocks and milestones among them."""
     commands: int = 0
     contents: int = 0
+    served: impressions.Folded = field(default_factory=impressions.Folded)
+    """How the sums of what came of recommendations moved."""
     erased: list[int] = field(default_factory=list)
     fenced: set[TopicPartition] = field(default_factory=set)
     """Partitions that another owner has claimed; their slices were dropped."""
@@ -238,7 +242,7 @@ class Recorder:
         folded = interactions_of(slices)
         drafted = given if given is not None and given.covers(folded) else draft(folded)
         orders = _commands(slices)
-        self._prepare_partitions(connection, drafted)
+        self._prepare_partitions(connection, drafted, impressions.servings_of(slices))
         self._refresh_content(slices)
         batch = complete(connection, self.identities, drafted)
         learners = self.identities.learners(connection, [command.user_id for command in orders])
@@ -264,6 +268,12 @@ class Recorder:
                         effects.asked[projection.name] = projection.ask(connection, batch)
                 for projection in self._projections:
                     projection.apply(connection, batch, effects)
+            recorded.served = impressions.record(
+                connection,
+                impressions.unseen(connection, impressions.servings_of(slices), self._weeks_back),
+                impressions.reactions(list(compress(drafted.messages, fresh)), batch, carried_out),
+                effects.applied_seq,
+            )
             self._put_refused(connection, slices, effects)
             applied_ranges.put(
                 connection,
@@ -282,10 +292,9 @@ class Recorder:
         recorded.mirror = effects.mirror
         recorded.touched = np.setdiff1d(np.union1d(batch.learner, commanded), erased)
         recorded.erased = erased
+        _count_refused(recorded, slices)
         recorded.delivered = delivered[""]
         recorded.duplicates = len(fresh) - int(fresh.sum())
-        recorded.dead = Counter(letter.reason for piece in slices for letter in piece.dead)
-        recorded.misrouted = sum(len(piece.misrouted) for piece in slices)
         recorded.outbox = len(effects.outbox)
         recorded.announced = [record for record in effects.outbox if record.topic in ANNOUNCED]
         recorded.commands = len(carried_out)
@@ -310,10 +319,13 @@ class Recorder:
             for piece in slices
         ]
 
-    def _prepare_partitions(self, connection: Connection, drafted: Draft) -> None:
+    def _prepare_partitions(
+        self, connection: Connection, drafted: Draft, servings: Sequence[impressions.Serving]
+    ) -> None:
         """Makes the table partitions that the poll needs, outside its transaction, one process at a time."""
         months = interaction_log.months_in(drafted.at_ms) - self._months
-        weeks = set(deduplication.weeks_of(drafted.record_ms).tolist()) - self._weeks
+        recorded_ms = np.concatenate((drafted.record_ms, impressions.times(servings)))
+        weeks = set(deduplication.weeks_of(recorded_ms).tolist()) - self._weeks
         if not months and not weeks:
             return
         connection.execute(LOCK_ALONE, {"lock": PARTITIONING_LOCK})
@@ -366,7 +378,7 @@ class Recorder:
         return Interactions(**{**{name: getattr(batch, name) for name in COLUMNS}, "consent": consent})
 
     def _put_texts(self, connection: Connection, drafted: Draft, batch: Interactions, fresh: Mask) -> None:
-        kept = [message for message, new in zip(drafted.messages, fresh, strict=True) if new]
+        kept = list(compress(drafted.messages, fresh))
         rows = [row for row, message in enumerate(kept) if message.feedback]
         if not rows:
             return
@@ -393,6 +405,11 @@ class Recorder:
                 self.identities.forget_learner(command.user_id)
                 erased.append(learner.key)
         return erased
+
+
+def _count_refused(recorded: Recorded, slices: list[Slice]) -> None:
+    recorded.dead = Counter(letter.reason for piece in slices for letter in piece.dead)
+    recorded.misrouted = sum(len(piece.misrouted) for piece in slices)
 
 
 def _unusable(slices: list[Slice]) -> tuple[Counter[str], Counter[str]]:

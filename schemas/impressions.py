@@ -23,7 +23,9 @@ class ShownItem(Struct, frozen=True, kw_only=True, rename="camel", gc=False, omi
     arm: Annotated[
         Label,
         Meta(
-            description="Which policy chose it: a source, or `exploration`. 1 to 128 characters.", examples=["hybrid"]
+            description="Which policy placed it: the type of the list, `exploration`, or `popular` for want of a list. "
+            "1 to 128 characters.",
+            examples=["hybrid"],
         ),
     ]
     propensity: Annotated[
@@ -41,7 +43,7 @@ class ImpressionServed(Struct, frozen=True, kw_only=True, rename="camel", gc=Fal
     list_id: Annotated[
         Identifier,
         Meta(
-            description="Id of the served list, 1 to 128 characters; a second record with it is a duplicate.",
+            description="Id of this serving, 1 to 128 characters; a second record with it is a duplicate.",
             examples=["0190a5b2-7c1e-7b3a-9f00-1234567890ab"],
         ),
     ]
@@ -62,4 +64,8 @@ class ImpressionServed(Struct, frozen=True, kw_only=True, rename="camel", gc=Fal
         Annotated[tuple[ShownItem, ...], Meta(max_length=1000)],
         Meta(description="What was shown, at most 1000 items."),
     ]
+    list_type: Annotated[
+        Label,
+        Meta(description="What was asked for: hybrid, or one kind of list. 1 to 128 characters.", examples=["hybrid"]),
+    ] = "hybrid"
     schema_version: SchemaVersion = 1

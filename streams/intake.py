@@ -13,10 +13,17 @@ from typing import Any, cast
 from projections.poll import DeadLetter, Slice, TopicPartition
 from projections.projection import OutboxRecord
 from schemas.catalogue import ContentSet
-from schemas.decode import Invalid, Reason, decode_command, decode_content, decode_interaction
+from schemas.decode import (
+    Invalid,
+    Reason,
+    decode_command,
+    decode_content,
+    decode_impression,
+    decode_interaction,
+)
 from schemas.interactions import Interaction
 from schemas.partitioning import partitions_of
-from schemas.topics import CATALOGUE, INTERACTIONS, LEARNER_COMMANDS
+from schemas.topics import CATALOGUE, IMPRESSIONS, INTERACTIONS, LEARNER_COMMANDS
 
 EVENT_ID_HEADER = "personalize-event-id"
 """Carries the minted event id of a record that is re-published to its own partition."""
@@ -155,8 +162,16 @@ def _one_interaction(build: _Building, record: Any, message: Interaction | Inval
 
 
 def _commands(build: _Building, records: _Records) -> None:
+    _learner_keyed(build, records, decode_command)
+
+
+def _impressions(build: _Building, records: _Records) -> None:
+    _learner_keyed(build, records, decode_impression)
+
+
+def _learner_keyed(build: _Building, records: _Records, decode: Callable[[bytes | None], Any]) -> None:
     for record in records:
-        message = decode_command(record.value)
+        message = decode(record.value)
         if isinstance(message, Invalid):
             build.refuse(record, message)
         elif record.key is None or build.foreign_learners({message.user_id}):
@@ -188,5 +203,6 @@ def _catalogue(build: _Building, records: _Records) -> None:
 _DECODERS: dict[str, Callable[[_Building, _Records], None]] = {
     INTERACTIONS.name: _interactions,
     LEARNER_COMMANDS.name: _commands,
+    IMPRESSIONS.name: _impressions,
     CATALOGUE.name: _catalogue,
 }

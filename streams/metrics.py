@@ -35,3 +35,17 @@ OUTBOX_RELAYED = Counter("personalize_outbox_relayed_total", "Outbox records pro
 MIRROR_FAILURES = Counter(
     "personalize_mirror_failures_total", "Writes to Redis that failed; readers fall back to Postgres."
 )
+
+RECOMMENDATIONS_SHOWN = Counter(
+    "personalize_recommendation_impressions_total",
+    "Recommended items shown, each list's once however often it was served.",
+    ["list_type", "arm"],
+)
+RECOMMENDATIONS_CLICKED = Counter(
+    "personalize_recommendation_clicks_total", "Recommended items that the learner took up.", ["list_type", "arm"]
+)
+RECOMMENDATIONS_COMPLETED = Counter(
+    "personalize_recommendation_conversions_total",
+    "Recommended items that the learner completed.",
+    ["list_type", "arm"],
+)

@@ -26,7 +26,8 @@ from projections.dead_letter_limit import DeadLetterLimit
 from projections.poll import Slice
 from projections.recorder import DataLost, Recorded, Recorder
 from schemas.interactions import TYPE_OF_CODE
-from schemas.topics import CATALOGUE, INTERACTIONS, LEARNER_COMMANDS
+from schemas.lists import RecommendationType
+from schemas.topics import CATALOGUE, IMPRESSIONS, INTERACTIONS, LEARNER_COMMANDS
 from streams import metrics, startup_checks
 from streams.intake import decode_slice
 from streams.list_tick import ListTick
@@ -38,8 +39,10 @@ from streams.transport import EXIT_CRASHED, BatchApp, Poll, PollSchema, batch_ap
 
 logger = logging.getLogger(__name__)
 
-TOPICS = (INTERACTIONS, LEARNER_COMMANDS, CATALOGUE)
+TOPICS = (INTERACTIONS, LEARNER_COMMANDS, IMPRESSIONS, CATALOGUE)
 """What the worker folds.  Equal partition counts, checked at every claim."""
+LIST_LABELS = frozenset({*RecommendationType, "exploration", "popular"})
+"""Types of lists and arms that metrics tell apart."""
 LOG_MISROUTED_EVERY_SECONDS = 60.0
 SWITCH_INTERVAL_SECONDS = 0.0005
 LATE_MS = 3_600_000
@@ -149,6 +152,16 @@ class Worker:
         metrics.MISROUTED.inc(recorded.misrouted)
         metrics.COMMANDS.inc(recorded.commands)
         metrics.CONTENTS.inc(recorded.contents)
+        for cell, sums in recorded.served.sums.items():
+            # Anyone may write to the topic: what is not ours must not become time series.
+            labels = [name if name in LIST_LABELS else "other" for name in (cell.list_type, cell.arm)]
+            for metric, more in (
+                (metrics.RECOMMENDATIONS_SHOWN, sums.impressions),
+                (metrics.RECOMMENDATIONS_CLICKED, sums.clicks),
+                (metrics.RECOMMENDATIONS_COMPLETED, sums.conversions),
+            ):
+                if more > 0:
+                    metric.labels(*labels).inc(more)
 
     def _log_misrouted(self, count: int) -> None:
         self._misrouted += count

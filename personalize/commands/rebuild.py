@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -14,6 +14,9 @@ from personalize.connection import endpoints
 from personalize.errors import ProblemError
 from personalize.settings import Settings
 
+if TYPE_CHECKING:
+    from projections.impression_recount import Recounted
+
 app = typer.Typer(add_completion=False)
 ROLL_UPS = "analytics"
 """The roll-ups behind the worker: folded again in place, for the jobs process writes them and nothing waits."""
@@ -21,7 +24,10 @@ ROLL_UPS = "analytics"
 
 @app.command()
 def command(
-    name: Annotated[str, typer.Argument(help="A registered projection, such as engagement; or analytics.")],
+    name: Annotated[
+        str,
+        typer.Argument(help="A registered projection, such as engagement; or recommendation_outcome, or analytics."),
+    ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Compare only; change nothing.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Keep both versions' tables for inspection.")] = False,
     as_json: Json = False,
@@ -30,6 +36,7 @@ def command(
     if name == ROLL_UPS:
         _rebuild_roll_ups(as_json=as_json)
         return
+    from projections import impression_recount
     from projections.rebuild import Progress as Step
     from projections.rebuild import RebuildRunning, rebuild
 
@@ -43,6 +50,13 @@ def command(
         disable=as_json or not console.is_terminal,
     ) as bar:
         task = bar.add_task("replay", total=None)
+
+        if name == impression_recount.NAME:
+            read = impression_recount.recount(
+                servers.database_url, lambda lists: bar.update(task, completed=lists), dry_run=dry_run
+            )
+            _show_recount(read, as_json=as_json)
+            return
 
         def show(step: Step) -> None:
             bar.update(task, description=step.phase, completed=step.replayed, total=step.total)
@@ -76,3 +90,10 @@ def _rebuild_roll_ups(*, as_json: bool) -> None:
         print_json({"name": ROLL_UPS, "replayed": folded})
     else:
         console.print(f"{ROLL_UPS}: {folded:,} interactions folded; a running jobs process may have folded the rest")
+
+
+def _show_recount(found: Recounted, *, as_json: bool) -> None:
+    if as_json:
+        print_json(found._asdict())
+    else:
+        console.print(f"{found.lists:,} served lists counted anew, {found.differences:,} sums differed")

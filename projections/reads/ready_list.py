@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
+EXPLORATION = "exploration"
+"""The arm of an explored item in impressions."""
 MOST_ITEMS = 20
 """Items of a list kept in Redis, about 8 KB; a reader who wants more asks Postgres."""
 
@@ -25,6 +27,12 @@ class ReadyList(Struct, frozen=True, array_like=True, gc=False):
     blob: bytes
     complete: bool = True
     """False when the list holds more items than are kept here."""
+    slot_rank: int = 0
+    """Rank at which exploration may place an item, from 1; 0: nowhere in this list."""
+    explored: bool = False
+    """Whether it did."""
+    propensity: float = 1.0
+    """Probability with which the item at that rank is shown there."""
 
     def body(self, limit: int) -> bytes:
         """The JSON array of the first ``limit`` items.

@@ -14,6 +14,7 @@ from projections.overrides import FORBIDDEN
 from projections.reads import ready_list
 from projections.reads.freshness import OFFSETS, seen, to_ms
 from projections.reads.ready_list import ReadyList
+from projections.recommender import list_rows
 from projections.recommender.reranking import Context
 from projections.stores.postgres_pool import ReadPool
 from schemas.lists import Recommendation, RecommendationType
@@ -95,11 +96,13 @@ async def stored(pool: ReadPool, user_id: str, kind: str, wanted: Context | None
     learner_key, applied_seq, generated_at, as_of = rows[0][:4]
     items = [msgspec.json.encode(item) for item in list_answers.of_stored(kind, rows, wanted)]
     times = {"generated_at_ms": to_ms(generated_at), "as_of_ms": to_ms(as_of)}
+    rank, explored, propensity = list_rows.slot_of(kind, rows, wanted)
+    slot = {"slot_rank": rank, "explored": explored, "propensity": propensity}
     return StoredList(
         learner_key=learner_key,
         applied_seq=applied_seq,
-        ready=ready_list.pack(items, **times),
-        kept=ready_list.pack(items, most=ready_list.MOST_ITEMS, **times),
+        ready=msgspec.structs.replace(ready_list.pack(items, **times), **slot),
+        kept=msgspec.structs.replace(ready_list.pack(items, most=ready_list.MOST_ITEMS, **times), **slot),
     )
 
 

@@ -16,15 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.columns import Int32, Int64
+from models.recommendation.exploration import SHARE
 from projections import offsets
+from projections.impressions import EXPOSURES
 from projections.offsets import Move
 from projections.poll import TopicPartition
 from projections.recommender import content_view, progress, sign_of_life, snapshot_store, weights
 from projections.recommender.content_view import ContentView, Likeness
 from projections.recommender.evaluation import Sums
+from projections.recommender.exploring import NOTHING_SHOWN, Exposures
 from projections.recommender.learn_budget import LearnBudget
 from projections.recommender.list_writer import ListWriter, Tables, Ticked
-from projections.recommender.lists import Shelf, roomier, shelf
+from projections.recommender.lists import Shelf, Trial, roomier, shelf
 from projections.recommender.names import UNKNOWN, Names, gone
 from projections.recommender.pieces import Piece, Waiting
 from projections.recommender.progress import GROUP, Range
@@ -40,6 +43,8 @@ EVENTS_A_STEP = 4_000
 LEARN_BUDGET_SECONDS = 0.05
 CONTENT_LOOK_SECONDS = 1.0
 BEAT_SECONDS = 2.0
+EXPOSURES_SECONDS = 10.0
+"""How old the figures of exploration may be."""
 
 
 class Fenced(Exception):  # noqa: N818 - it says what happened to us
@@ -82,6 +87,8 @@ class EngineSettings:
     owner: str
     learn_budget_seconds: float = LEARN_BUDGET_SECONDS
     """Time a step may spend on learning; infinite: learn from every event."""
+    exploration_share: float = SHARE
+    """Of the lists in which one place tries something out; 0: none."""
 
 
 class Engine:
@@ -95,6 +102,7 @@ class Engine:
         self._shelf: Shelf | None = None
         self._view_at = -1e9
         self._beat_at = -1e9
+        self._exposures, self._exposures_at = NOTHING_SHOWN, -1e9
         self._budget = LearnBudget(settings.learn_budget_seconds)
         self._check_erased = True
         self.state: State | None = None
@@ -206,7 +214,8 @@ class Engine:
         self._refresh_content(connection)
         assert self._shelf is not None
         self._shelf = roomier(self._shelf, self.state.capacity.items)
-        self.lists.write(connection, Tables(self.state, self._shelf, self.cursors, self.watermark_ms), ticked)
+        trial = self._trial(connection)
+        self.lists.write(connection, Tables(self.state, self._shelf, self.cursors, self.watermark_ms, trial), ticked)
         self._beat(connection)
         return ticked
 
@@ -310,6 +319,18 @@ class Engine:
         assert self.state is not None
         size = len(self.state.tables.items.events)
         self.state.put_content(likeness.rows, size)
+
+    def _trial(self, connection: Connection) -> Trial:
+        """What exploration goes by: how often items were shown and taken up, as of a moment ago."""
+        assert self._shelf is not None
+        now = time.monotonic()
+        if now - self._exposures_at >= EXPOSURES_SECONDS:
+            self._exposures_at = now
+            rows = {key: (shown, clicked) for key, shown, clicked in connection.execute(EXPOSURES).fetchall()}
+            view, slots = self._shelf.view, self._shelf.slots
+            places = dict(zip(view.item_key.tolist(), slots.tolist(), strict=True))
+            self._exposures = Exposures.of(rows, places, len(self._shelf.hidden))
+        return Trial(self._exposures, self._settings.exploration_share)
 
     def _beat(self, connection: Connection) -> None:
         assert self.state is not None

@@ -8,17 +8,15 @@ import math
 from collections.abc import Sequence
 from typing import Any, LiteralString, NamedTuple
 
-import msgspec
 import numpy as np
 
 from models.columns import Float32, Float64, Int16, Int64
+from models.recommendation.exploration import SLOT
 from models.recommendation.sources import FAMILIES
-from projections import changes
-from projections.reads import ready_list
+from projections.recommender import reasons
 from projections.recommender.reasons import reason
 from projections.recommender.reranking import Candidate, Context, Described, reordered
 from projections.stores.postgres import Connection, flatten
-from projections.stores.redis import Mirror, recommendations_key
 from schemas.lists import Recommendation, RecommendationType
 
 HYBRID = "hybrid"
@@ -30,14 +28,15 @@ DERIVED = ("collaborative", "sequential")
 
 UPSERT: LiteralString = """
 INSERT INTO recommendations (learner_key, type, item_keys, scores, terms, because, confidence, generated_at, as_of,
-                             applied_seq, writer, sources, confidences)
+                             applied_seq, writer, sources, confidences, explored_propensity)
 SELECT new.learner_key, 'hybrid', (%(item_keys)s::bigint[])[first : last], (%(scores)s::real[])[first : last],
        (%(terms)s::real[])[(first - 1) * 4 + 1 : last * 4],
        array_fill(new.because, ARRAY[last - first + 1]), new.confidence, %(generated_at)s, new.as_of, new.applied_seq,
-       'recommender', (%(sources)s::smallint[])[first : last], (%(confidences)s::real[])[first : last]
+       'recommender', (%(sources)s::smallint[])[first : last], (%(confidences)s::real[])[first : last],
+       nullif(new.propensity, 0)
 FROM unnest(%(learners)s::bigint[], %(firsts)s::int[], %(lasts)s::int[], %(confidence)s::real[],
-            %(applied_seqs)s::bigint[], %(because)s::bigint[], %(as_of)s::timestamptz[])
-     AS new (learner_key, first, last, confidence, applied_seq, because, as_of)
+            %(applied_seqs)s::bigint[], %(because)s::bigint[], %(as_of)s::timestamptz[], %(propensities)s::real[])
+     AS new (learner_key, first, last, confidence, applied_seq, because, as_of, propensity)
 JOIN learners ON learners.learner_key = new.learner_key
 ORDER BY new.learner_key
 FOR KEY SHARE OF learners
@@ -45,7 +44,7 @@ ON CONFLICT (learner_key, type) DO UPDATE SET
     item_keys = excluded.item_keys, scores = excluded.scores, terms = excluded.terms, because = excluded.because,
     confidence = excluded.confidence, generated_at = excluded.generated_at, as_of = excluded.as_of,
     applied_seq = excluded.applied_seq, writer = excluded.writer, sources = excluded.sources,
-    confidences = excluded.confidences
+    confidences = excluded.confidences, explored_propensity = excluded.explored_propensity
 WHERE recommendations.applied_seq <= excluded.applied_seq
 """
 """The join keeps an erased learner away, and an older list never replaces a newer one."""
@@ -68,6 +67,14 @@ class List(NamedTuple):
     """(n,) see `reasons.reason`."""
     confidence: Float64
     """(n,) in [0, 1]."""
+    generated_ms: int
+    propensity: float = 0.0
+    """Probability of the item at the place that exploration decides about; 0: it is not explored with."""
+
+
+def list_id(kind: str, learner_key: int, generated_ms: int) -> str:
+    """The same for a list wherever it is read, and another for its next version."""
+    return hashlib.blake2b(f"{kind}/{learner_key}/{generated_ms}".encode(), digest_size=8).hexdigest()
 
 
 def relevance(score: float) -> float:
@@ -75,7 +82,7 @@ def relevance(score: float) -> float:
     return 1.0 / (1.0 + math.exp(-min(max(score / RELEVANCE_SCALE, -60.0), 60.0)))
 
 
-def write(connection: Connection, lists: Sequence[List], generated_ms: int) -> None:
+def write(connection: Connection, lists: Sequence[List]) -> None:
     """Stores lists, inside the caller's transaction."""
     if not lists:
         return
@@ -95,37 +102,11 @@ def write(connection: Connection, lists: Sequence[List], generated_ms: int) -> N
             "confidences": np.concatenate([one.confidence for one in ordered]).astype(np.float32),
             "confidence": np.array([_first(one.confidence) for one in ordered], np.float32),
             "applied_seqs": np.array([one.applied_seq for one in ordered], np.int64),
+            "propensities": np.array([one.propensity for one in ordered], np.float32),
             "as_of": np.array([one.as_of_ms for one in ordered], np.int64).astype("datetime64[ms]"),
-            "generated_at": moment(generated_ms),
+            "generated_at": moment(ordered[0].generated_ms),
         },
     )
-
-
-def mirror_lists(mirror: Mirror, lists: Sequence[List], described: dict[int, Described], generated_ms: int) -> None:
-    """Queues the beginning of each list for Redis, and takes older lists of derived kinds out of it."""
-    for one in lists:
-        shown = min(ready_list.MOST_ITEMS, len(one.item_key))
-        last = described.get(one.last_item_key)
-        items = [
-            msgspec.json.encode(entry)
-            for entry in recommendations(
-                HYBRID,
-                one.learner_key,
-                generated_ms,
-                [described[key] for key in one.item_key[:shown].tolist()],
-                one.terms[:shown].tolist(),
-                one.source[:shown].tolist(),
-                one.confidence[:shown].tolist(),
-                last.title if last else None,
-            )
-        ]
-        ready = ready_list.pack(items, generated_at_ms=generated_ms, as_of_ms=one.as_of_ms)
-        whole = msgspec.structs.replace(ready, complete=shown == len(one.item_key))
-        mirror.put(recommendations_key(one.learner_key, HYBRID), one.applied_seq, ready_list.encode(whole))
-        for kind in DERIVED:
-            mirror.forget(recommendations_key(one.learner_key, kind), one.applied_seq)
-    newest = max((one.applied_seq for one in lists), default=0)
-    changes.add(mirror, [changes.of_lists([one.learner_key for one in lists], newest)])
 
 
 def recommendations(
@@ -137,15 +118,15 @@ def recommendations(
     sources: Sequence[int],
     confidences: Sequence[float],
     last_title: str | None,
+    places: Sequence[int],
 ) -> list[Recommendation]:
-    """A list, or its beginning, as the API answers it."""
-    name = f"{kind}/{learner_key}/{generated_ms}"
-    list_id = hashlib.blake2b(name.encode(), digest_size=8).hexdigest()
+    """A list, or its beginning, as the API answers it; ``places`` are those in the stored list, from 1."""
+    name = list_id(kind, learner_key, generated_ms)
     generated_at = moment(generated_ms)
     kinds = RecommendationType(kind)
     entries = []
-    for rank, (content, parts, source, sure) in enumerate(
-        zip(contents, terms, sources, confidences, strict=True), start=1
+    for rank, (content, parts, source, sure, place) in enumerate(
+        zip(contents, terms, sources, confidences, places, strict=True), start=1
     ):
         rounded = [round(part, 4) for part in parts]
         entries.append(
@@ -157,7 +138,7 @@ def recommendations(
                 relevance_score=round(relevance(sum(rounded)), 6),
                 confidence_score=round(min(1.0, max(0.0, sure)), 4),
                 reason=reason(source, last_title),
-                recommendation_id=f"{list_id}-{rank}",
+                recommendation_id=f"{name}-{place}",
                 terms=dict(zip(FAMILIES, rounded, strict=True)),
                 rank=rank,
                 generated_at=generated_at,
@@ -175,6 +156,21 @@ def _first(values: Float64) -> float:
     return float(values[0]) if len(values) else 0.0
 
 
+def slot_of(kind: str, rows: Sequence[Sequence[Any]], wanted: Context | None) -> tuple[int, bool, float]:
+    """(rank, explored, propensity) of the place that exploration decided about; (0, False, 1): there is none.
+
+    Only the list as it is stored was decided about; a narrower question reorders it.
+    """
+    propensity = rows[0][16]
+    if kind != HYBRID or wanted is not None or propensity is None:
+        return 0, False, 1.0
+    shown = [row for row in rows if row[5] is not None]
+    for rank, row in enumerate(shown, start=1):
+        if row[15] == SLOT + 1:
+            return rank, row[12] == reasons.EXPLORED_CODE, propensity
+    return 0, False, 1.0
+
+
 def of_stored(kind: str, rows: Sequence[Sequence[Any]], wanted: Context | None = None) -> list[Recommendation]:
     """A list of a kind from the rows of ``list_answers.SELECT_LIST`` of a stored hybrid list.
 
@@ -185,7 +181,7 @@ def of_stored(kind: str, rows: Sequence[Sequence[Any]], wanted: Context | None =
     """
     shown = [row for row in rows if row[5] is not None]
     candidates = [
-        Candidate(Described(row[5], row[6], row[7]), tuple(row[8]), row[12], row[13], frozenset(row[14] or ()))
+        Candidate(Described(row[5], row[6], row[7]), tuple(row[8]), row[12], row[13], frozenset(row[14] or ()), row[15])
         for row in shown
     ]
     ordered = reordered(kind, candidates, wanted)
@@ -200,4 +196,5 @@ def of_stored(kind: str, rows: Sequence[Sequence[Any]], wanted: Context | None =
         [one.source for one in ordered],
         [one.confidence for one in ordered],
         last_title,
+        [one.place for one in ordered],
     )

@@ -19,7 +19,9 @@ from projections.poll import TopicPartition
 from projections.recommender import list_rows, progress, restrictions
 from projections.recommender.coverage import Coverage
 from projections.recommender.evaluation import Sums
-from projections.recommender.lists import Shelf, lists, rank
+from projections.recommender.list_json import ListEncoder, mirror_lists
+from projections.recommender.list_rows import List
+from projections.recommender.lists import NO_TRIAL, Shelf, Trial, lists, rank
 from projections.recommender.state import State
 from projections.stores.postgres import Connection
 from projections.stores.redis import Mirror, recommendations_key
@@ -61,6 +63,7 @@ class Tables(NamedTuple):
     """How far the state is."""
     watermark_ms: int
     """Newest event time in it."""
+    trial: Trial = NO_TRIAL
 
 
 class ListWriter:
@@ -73,6 +76,7 @@ class ListWriter:
         self._unproven: dict[int, None] = {}
         self._unmirrored: dict[int, None] = {}
         self._again_at = 0.0
+        self._encoder = ListEncoder({})
         self.coverage = Coverage()
 
     def touch(self, slots: Iterable[int], since_ms: int = 0) -> None:
@@ -130,14 +134,19 @@ class ListWriter:
         needed = np.array([held[key].applied_seq if key in held else 0 for key in keys.tolist()], np.int64)
         reflects = _reflects(needed, state.partition[slots], newest)
         as_of = np.full(len(slots), tables.watermark_ms, np.int64)
-        made = lists(state, tables.shelf, slots, ranked, held, as_of, reflects)
         generated_ms = time.time_ns() // 1_000_000
+        made = lists(state, tables.shelf, slots, ranked, held, as_of, reflects, generated_ms, tables.trial)
         with connection.transaction():
-            list_rows.write(connection, made, generated_ms)
-        list_rows.mirror_lists(self._mirror, made, tables.shelf.view.described, generated_ms)
+            list_rows.write(connection, made)
+        self._mirror_lists(made, tables.shelf)
         self._unproven.update(dict.fromkeys(slots[reflects < needed].tolist()))
         self.coverage.note(ranked.item, ranked.length)
         return len(made)
+
+    def _mirror_lists(self, made: list[List], shelf: Shelf) -> None:
+        if self._encoder.described is not shelf.view.described:
+            self._encoder = ListEncoder(shelf.view.described)
+        mirror_lists(self._mirror, made, self._encoder)
 
     def _prove(self, connection: Connection, tables: Tables) -> None:
         """Has lists written again that claim less than they reflect, where the tables have caught up."""

@@ -21,9 +21,10 @@ from models.recommendation.sources import FAMILIES, RELEVANCE, TRENDING
 from projections.recommender import reasons
 from projections.recommender.content_view import ContentView, withdrawn_slots
 from projections.recommender.evaluation import confidences
+from projections.recommender.exploring import NOTHING_SHOWN, Exposures, Part, explored
 from projections.recommender.growth import padded
 from projections.recommender.list_kernel import KEPT, Ranked, empty_ranked, rank_into, taken_of
-from projections.recommender.list_rows import List
+from projections.recommender.list_rows import HYBRID, List, list_id
 from projections.recommender.restrictions import Restrictions
 from projections.recommender.state import State
 
@@ -81,6 +82,17 @@ def roomier(shelf: Shelf, size: int) -> Shelf:
     return replace(shelf, item_key=padded(shelf.item_key, size), hidden=padded(shelf.hidden, size, fill=True))
 
 
+class Trial(NamedTuple):
+    """What exploration goes by."""
+
+    exposures: Exposures
+    share: float
+    """Of the lists that explore."""
+
+
+NO_TRIAL = Trial(NOTHING_SHOWN, 0.0)
+
+
 class _Cold(NamedTuple):
     """Candidates for learners of whom the tables know nothing."""
 
@@ -105,6 +117,8 @@ def lists(
     restrictions: Mapping[int, Restrictions],
     as_of_ms: Int64,
     applied_seq: Int64,
+    generated_ms: int,
+    trial: Trial = NO_TRIAL,
 ) -> list[List]:
     """The lists of learners (slots) that exist.
 
@@ -116,6 +130,8 @@ def lists(
         restrictions: by learner key; a learner who is not in it gets no list.
         as_of_ms: (L,) event time that each list reflects.
         applied_seq: (L,) transaction of the worker that each list reflects.
+        generated_ms: now [Unix ms]; part of the lists' ids.
+        trial: what exploration goes by.
     """
     keys = state.learners.keys()[slots]
     sure = confidences(state.evaluation)
@@ -128,18 +144,23 @@ def lists(
         item, terms, source = _candidates(shelf, ranked, row, held)
         if len(item) < SHORT:
             item, terms, source = _filled(state, shelf, cold, int(slots[row]), held, (item, terms, source))
-        item, terms, source = _pinned(shelf, held, item, terms, source)
+        part = Part(*_pinned(shelf, held, item, terms, source))
         bucket = int(ranked.bucket[row]) if held.personalised else -1
+        propensity, name = 0.0, list_id(HYBRID, key, generated_ms)
+        if bucket >= 0:
+            part, propensity = explored(part, trial.exposures, name, trial.share)
         made.append(
             List(
                 learner_key=key,
                 applied_seq=int(applied_seq[row]),
                 as_of_ms=int(as_of_ms[row]),
                 last_item_key=_last_item(state, shelf, int(slots[row])) if bucket >= 0 else 0,
-                item_key=shelf.item_key[item],
-                terms=terms,
-                source=source,
-                confidence=_confidence(sure, bucket, len(item)),
+                item_key=shelf.item_key[part.item],
+                terms=part.terms,
+                source=part.source,
+                confidence=_confidence(sure, bucket, part.source),
+                generated_ms=generated_ms,
+                propensity=propensity,
             )
         )
     return made
@@ -253,9 +274,11 @@ def _last_item(state: State, shelf: Shelf, slot: int) -> int:
     return int(shelf.item_key[histories.ring_item[slot, 0]]) if histories.ring_length[slot] else 0
 
 
-def _confidence(sure: Float64, bucket: int, length: int) -> Float64:
+def _confidence(sure: Float64, bucket: int, source: Int16) -> Float64:
     if bucket < 0:
-        return np.full(length, COLD_CONFIDENCE)
-    places = np.minimum(np.arange(length), sure.shape[1] - 1)
+        return np.full(len(source), COLD_CONFIDENCE)
+    places = np.minimum(np.arange(len(source)), sure.shape[1] - 1)
+    # What is tried out comes from further down: its place says nothing for it.
+    places[source == reasons.EXPLORED_CODE] = sure.shape[1] - 1
     # Behind the tenth place nothing is measured; what the tenth has is an upper bound.
     return np.asarray(sure[bucket][places])

@@ -12,14 +12,20 @@ NO_SOURCE = "New to you in the catalogue."
 POPULAR = "Popular with other learners right now."
 INTERESTS = "Fits the interests in your profile."
 PINNED = "You pinned it."
-NO_SOURCE_CODE, POPULAR_CODE, INTERESTS_CODE, PINNED_CODE = -1, -2, -3, -4
+EXPLORED = "Something to try: few learners have been shown it yet."
+NO_SOURCE_CODE, POPULAR_CODE, INTERESTS_CODE, PINNED_CODE, EXPLORED_CODE = -1, -2, -3, -4, -5
 """Codes of sentences that come from no source, beside the numbers of the sources."""
-_OWN = {POPULAR_CODE: POPULAR, INTERESTS_CODE: INTERESTS, PINNED_CODE: PINNED}
+_OWN = {POPULAR_CODE: POPULAR, INTERESTS_CODE: INTERESTS, PINNED_CODE: PINNED, EXPLORED_CODE: EXPLORED}
 _AFTER = {
     sources.NEXT_STEP: "The usual next step after “{}”.",
     sources.CONTENT_LAST: "Close in content to “{}”.",
     sources.ORDER: "Comes after “{}” in the catalogue.",
 }
+
+
+def names_the_last(source: int) -> bool:
+    """Whether the sentence of a source names the item that the learner had last."""
+    return source in _AFTER
 
 
 def reason(source: int, last_title: str | None) -> str:

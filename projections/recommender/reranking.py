@@ -40,6 +40,8 @@ class Candidate(NamedTuple):
     source: int
     confidence: float
     topics: frozenset[str]
+    place: int = 0
+    """In the stored list, from 1."""
 
 
 class Context(NamedTuple):

@@ -24,12 +24,12 @@ from projections.poll import TopicPartition
 from projections.recorder import Recorder
 from projections.stores.postgres import connect
 from projections.stores.redis import Mirror
-from schemas.topics import CATALOGUE, INTERACTIONS, LEARNER_COMMANDS, TOPICS
+from schemas.topics import CATALOGUE, IMPRESSIONS, INTERACTIONS, LEARNER_COMMANDS, TOPICS
 from streams.intake import decode_slice
 
 SECRET = "a secret of the tests, 32 bytes long"
 PARTITIONS = 8
-FOLDED_TOPICS = (INTERACTIONS.name, LEARNER_COMMANDS.name, CATALOGUE.name)
+FOLDED_TOPICS = (INTERACTIONS.name, LEARNER_COMMANDS.name, IMPRESSIONS.name, CATALOGUE.name)
 
 
 @contextlib.contextmanager

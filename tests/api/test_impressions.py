@@ -1,0 +1,174 @@
+"""Served lists are told to Kafka, and what comes of them is counted, joined by `recommendationId`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from typing import Any
+
+import httpx
+import msgspec
+import psycopg
+import pytest
+from api_kit import Fold, interaction, until
+
+from api.dependencies import ApiSettings
+from api.impressions import Impressions, Shown, record_of
+from api.publisher import KafkaAwayError, Outgoing
+from projections import erasure, impression_recount
+from projections.reads import ready_list
+from projections.stores.postgres import connect
+from schemas.decode import decode_impression
+from schemas.impressions import ImpressionServed
+
+
+def _told(fold: Fold, name: str) -> list[dict[str, Any]]:
+    records = [r for r in fold.records() if r.topic == "impressions"]
+    return [value for r in records if (value := json.loads(r.value))["userId"] == name]
+
+
+def _rows(settings: ApiSettings) -> list[tuple[Any, ...]]:
+    with psycopg.connect(settings.database_url) as connection:
+        return connection.execute(
+            "SELECT list_type, arm, rank, servings, impressions, clicks, conversions, likes, dislikes"
+            " FROM recommendation_outcome ORDER BY 1, 2, 3"
+        ).fetchall()
+
+
+def _catalogue(api: httpx.Client, name: str) -> list[str]:
+    items = [f"i-{name}-{n}" for n in range(4)]
+    api.post("/api/content", json=[{"contentId": one, "contentType": "video", "title": one} for one in items])
+    return items
+
+
+@pytest.fixture
+def learner(api: httpx.Client, fold: Fold) -> str:
+    """A learner with one interaction and a list."""
+    name = f"u-{uuid.uuid4().hex[:12]}"
+    items = _catalogue(api, name)
+    api.post("/api/interactions", json=interaction(name, contentId=items[0]))
+    fold()
+    return name
+
+
+def test_what_is_served_and_what_follows_is_counted(
+    api: httpx.Client, settings: ApiSettings, fold: Fold, learner: str
+) -> None:
+    """One record a serving; a click and a completion, by recommendationId, are counted once, whatever is repeated."""
+    served = api.get(f"/api/recommendations/{learner}", params={"limit": "3"}).json()
+    again = api.get(f"/api/recommendations/{learner}", params={"limit": "3"}).json()
+    assert [one["recommendationId"] for one in served] == [one["recommendationId"] for one in again]
+    told = until(lambda: (found := _told(fold, learner)) and len(found) == 2 and found)
+    assert told[0]["listId"] != told[1]["listId"]
+    for record in told:
+        assert [item["contentId"] for item in record["items"]] == [one["contentId"] for one in served]
+        assert [item["rank"] for item in record["items"]] == [1, 2, 3]
+        assert {item["arm"] for item in record["items"]} == {"hybrid"}
+        assert {item["propensity"] for item in record["items"]} == {1.0}
+    click = interaction(
+        learner,
+        contentId=served[1]["contentId"],
+        interactionType="CLICK",
+        recommendationId=served[1]["recommendationId"],
+    )
+    api.post("/api/interactions", json=[click, {**click, "eventId": f"{learner}-twice"}])
+    done = {
+        "contentId": served[2]["contentId"],
+        "action": "completed",
+        "recommendationId": served[2]["recommendationId"],
+    }
+    with fold.meanwhile():
+        api.post(f"/api/recommendations/{learner}/feedback", json=done, headers={"prefer": "wait=10"})
+    fold()
+    assert _rows(settings) == [
+        ("hybrid", "hybrid", 1, 2, 1, 0, 0, 0, 0),
+        ("hybrid", "hybrid", 2, 2, 1, 1, 0, 0, 0),
+        ("hybrid", "hybrid", 3, 2, 1, 1, 1, 0, 0),
+    ]
+    found = impression_recount.recount(settings.database_url)
+    assert (found.lists, found.differences) == (1, 0)
+    before = _rows(settings)
+    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+        connection.execute("UPDATE recommendation_outcome SET clicks = clicks + 7 WHERE rank = 1")
+    assert impression_recount.recount(settings.database_url).differences == 1
+    assert _rows(settings) == before
+
+
+def test_a_stranger_is_told_of_and_not_kept(api: httpx.Client, settings: ApiSettings, fold: Fold) -> None:
+    """A list that an unknown user was served makes no learner and no row."""
+    name = f"stranger-{uuid.uuid4().hex}"
+    assert api.get(f"/api/recommendations/{name}").status_code == 200
+    (record,) = until(lambda: _told(fold, name))
+    assert {item["arm"] for item in record["items"]} == {"popular"}
+    fold()
+    with psycopg.connect(settings.database_url) as connection:
+        assert connection.execute("SELECT count(*) FROM learners WHERE user_id = %s", (name,)).fetchone() == (0,)
+
+
+def test_an_erased_learner_has_no_row(api: httpx.Client, settings: ApiSettings, fold: Fold, learner: str) -> None:
+    """Erasing a learner deletes the rows of his lists; the sums, which name nobody, stay."""
+    api.get(f"/api/recommendations/{learner}")
+    until(lambda: _told(fold, learner))
+    fold()
+    query = "SELECT count(*) FROM impression WHERE learner_key = %s"
+    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+        (key,) = connection.execute("SELECT learner_key FROM learners WHERE user_id = %s", (learner,)).fetchone() or (
+            0,
+        )
+        assert connection.execute(query, (key,)).fetchone() == (1,)
+        sums = _rows(settings)
+        with connect(settings.database_url) as erasing:
+            erasure.forget(erasing, key)
+        assert connection.execute(query, (key,)).fetchone() == (0,)
+        assert _rows(settings) == sums
+
+
+class _Away:
+    """A publisher whose Kafka is away until it comes back."""
+
+    def __init__(self) -> None:
+        self.away = True
+        self.sent: list[Outgoing] = []
+
+    async def publish_packed(self, topic: str, partition: int, records: list[Outgoing]) -> None:
+        if self.away:
+            raise KafkaAwayError([])
+        self.sent += records
+
+
+def _shown(user: str) -> Shown:
+    item = json.dumps({"contentId": "a", "recommendationId": "x-1", "title": "A"}).encode()
+    ready = ready_list.pack([item] * 6, generated_at_ms=0, as_of_ms=0)
+    return Shown(user, "hybrid", "hybrid", ready, 6, 1_790_000_000_000)
+
+
+def test_lists_wait_for_kafka_in_a_bounded_buffer() -> None:
+    """While Kafka is away lists wait, and those that find no room are counted; afterwards those that wait are sent."""
+
+    async def run() -> None:
+        publisher = _Away()
+        impressions = Impressions(publisher, lambda _: 0, most_waiting=3)  # type: ignore[arg-type]
+        for user in range(5):
+            impressions.note(_shown(f"u-{user}"))
+        assert impressions.dropped == 2
+        await impressions.close()
+        assert (impressions.published, impressions.waiting) == (0, 3)
+        publisher.away = False
+        await impressions.close()
+        assert (impressions.published, impressions.waiting) == (3, 0)
+        assert [record.key for record in publisher.sent] == [b"u-0", b"u-1", b"u-2"]
+
+    asyncio.run(run())
+
+
+def test_the_explored_place_says_its_propensity() -> None:
+    """Only the place that exploration decides about has a propensity below 1, and its own arm if it was explored."""
+    shown = _shown("u")
+    for explored in (False, True):
+        ready = msgspec.structs.replace(shown.ready, slot_rank=5, explored=explored, propensity=0.25)
+        message = decode_impression(record_of(shown._replace(ready=ready), "list").value)
+        assert isinstance(message, ImpressionServed)
+        assert [item.propensity for item in message.items] == [1.0, 1.0, 1.0, 1.0, 0.25, 1.0]
+        assert message.items[4].arm == ("exploration" if explored else "hybrid")
+        assert {item.arm for place, item in enumerate(message.items) if place != 4} == {"hybrid"}
