@@ -24,6 +24,7 @@ from api.routes import (
     reads,
     recommendations,
     reference,
+    streaks,
     stream,
 )
 from api.routes.exchange import HttpRequest, request_id, respond
@@ -40,6 +41,7 @@ def handlers(dependencies: Dependencies, lists: Lists) -> list[HTTPRouteHandler]
         *learning_paths.routes(dependencies),
         *reads.routes(dependencies),
         *analytics.routes(dependencies),
+        *streaks.routes(dependencies),
         *recommendations.routes(lists),
         *learners.routes(dependencies),
         *batch.routes(lists),

@@ -31,7 +31,7 @@ class LocalTime(NamedTuple):
 
 
 def local_days_and_hours(
-    at_ms: Int64, zone: NDArray[np.integer], zones: Sequence[str], day_start_hour: int = 0
+    at_ms: Int64, zone: NDArray[np.integer], zones: Sequence[str], day_start_hour: int | Int64 = 0
 ) -> LocalTime:
     """Local day and hour of n moments.
 
@@ -39,12 +39,13 @@ def local_days_and_hours(
         at_ms: (n,) Unix milliseconds.
         zone: (n,) index into ``zones`` of each moment's zone.
         zones: IANA names, such as ``Europe/Berlin``.
-        day_start_hour: clock hour at which a new day begins, 0..23; before it still counts as the day before.
+        day_start_hour: clock hour at which a new day begins, 0..23, of all moments or (n,) of each; before it still
+            counts as the day before.
 
     Raises:
         ValueError: a zone is not in the IANA database, or the day-start hour is not 0..23.
     """
-    if not 0 <= day_start_hour < 24:
+    if not np.all((np.asarray(day_start_hour) >= 0) & (np.asarray(day_start_hour) < 24)):
         raise ValueError(f"day_start_hour: {day_start_hour} is no hour of a day; give a whole number from 0 to 23")
     local_ms = at_ms.copy()
     used = np.flatnonzero(np.bincount(zone, minlength=len(zones))) if len(at_ms) else ()

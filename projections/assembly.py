@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.columns import Float32, Int16, Int64, Interactions
+from models.columns import Float32, Int16, Int64, Interactions, Mask
 from models.local_time import local_days_and_hours
 from projections.deduplication import dedupe_keys
 from projections.identities import Identities
@@ -134,8 +134,11 @@ def complete(connection: Connection, identities: Identities, drafted: Draft) -> 
     items = identities.content(connection, drafted.contents.values, kinds)
     type_keys = np.array(identities.content_types(connection, drafted.content_types.values), np.int16)
     zones = Distinct.of(_zones(drafted, [learner.timezone for learner in learners]))
-    local_day, local_hour = local_days_and_hours(drafted.at_ms, zones.rows, zones.values)
     by_user, by_content = drafted.users.rows, drafted.contents.rows
+    starts = np.array([learner.day_start_hour for learner in learners], np.int64)
+    local_day, local_hour = local_days_and_hours(
+        drafted.at_ms, zones.rows, zones.values, starts[by_user] if starts.any() else 0
+    )
     return Interactions(
         learner=np.array([learner.key for learner in learners], np.int64)[by_user],
         item=np.array([item.key for item in items], np.int64)[by_content],
@@ -151,6 +154,31 @@ def complete(connection: Connection, identities: Identities, drafted: Draft) -> 
         dedupe_key=drafted.dedupe_keys,
         **drafted.measures,
     )
+
+
+def travels(
+    connection: Connection, identities: Identities, drafted: Draft, batch: Interactions, fresh: Mask
+) -> set[tuple[int, str, int]]:
+    """(learner_key, zone, local day) of the fresh interactions that state another zone than their learner declared.
+
+    Args:
+        connection: as in ``complete``.
+        identities: the surrogate keys.
+        drafted: n interactions.
+        batch: the fresh ones of them, completed.
+        fresh: (n,) which they are.
+    """
+    zones = [message.timezone for message in drafted.messages]
+    if zones.count(None) == len(zones):
+        return set()
+    learners = identities.learners(connection, drafted.users.values)
+    by_user, days = drafted.users.rows[fresh].tolist(), batch.local_day.tolist()
+    stated = (zone for zone, new in zip(zones, fresh.tolist(), strict=True) if new)
+    return {
+        (learners[user].key, zone, day)
+        for user, zone, day in zip(by_user, stated, days, strict=True)
+        if zone is not None and zone != learners[user].timezone
+    }
 
 
 def _zones(drafted: Draft, of_learner: list[str]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import LiteralString, assert_type
 
 import msgspec
 
-from projections import achievements, learning_paths, overrides, profiles
+from projections import achievements, learning_paths, overrides, profiles, streaks
 from projections.identities import Identities, Learner
 from projections.projection import Effects
 from projections.stores.postgres import Connection
@@ -23,6 +23,8 @@ from schemas.commands import (
     PathCreated,
     PathProgressed,
     ProfileSet,
+    StreakFreezeTaken,
+    StreakRepaired,
 )
 from schemas.problems import Problem
 
@@ -84,5 +86,9 @@ def _carry_out(connection: Connection, command: Command, learner: Learner, effec
         return learning_paths.create(connection, learner.key, command, effects)
     if isinstance(command, PathProgressed):
         return learning_paths.progress(connection, learner.key, command, effects)
+    if isinstance(command, StreakFreezeTaken):
+        return streaks.take_freeze(connection, learner.key, command)
+    if isinstance(command, StreakRepaired):
+        return streaks.repair(connection, learner.key, command)
     assert_type(command, EraseRequested)  # reserved here, carried out by the recorder
     return 200, None

@@ -17,6 +17,7 @@ from projections import (
     overrides,
     profiles,
     recommendation_lists,
+    streaks,
 )
 from projections.analytics import learner_days
 from projections.registry import ALL
@@ -33,6 +34,7 @@ _CORE: tuple[LiteralString, ...] = (
     *learning_paths.FORGET,
     *overrides.FORGET,
     *commands.FORGET,
+    *streaks.FORGET,
     *profiles.FORGET,
     commands.FORGET_LEARNER,
 )

@@ -19,7 +19,7 @@ INSERT_LEARNERS = """
 INSERT INTO learners (user_id) SELECT unnest(%(ids)s::text[]) ORDER BY 1 ON CONFLICT DO NOTHING
 """
 SELECT_LEARNERS = """
-SELECT user_id, learner_key, timezone, consent FROM learners WHERE user_id = ANY (%(ids)s::text[])
+SELECT user_id, learner_key, timezone, consent, day_start_hour FROM learners WHERE user_id = ANY (%(ids)s::text[])
 """
 INSERT_CONTENT = """
 INSERT INTO content (content_id, content_type)
@@ -40,6 +40,7 @@ class Learner(NamedTuple):
     key: int
     timezone: str
     consent: int
+    day_start_hour: int = 0
 
 
 class Content(NamedTuple):

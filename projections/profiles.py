@@ -6,6 +6,7 @@ Declared data is personal: it lies in ``learner_private`` alone.  Only the zone 
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import LiteralString
 
 from models.columns import (
@@ -16,8 +17,10 @@ from models.columns import (
     CONSENT_SENTIMENT,
     CONSENT_SHARE,
 )
+from projections import streaks
 from projections.stores.postgres import Connection
 from schemas.commands import ConsentSet, ProfileSet, Purpose
+from schemas.event_time import epoch_ms
 
 BIT_OF_PURPOSE: dict[Purpose, int] = {
     Purpose.PERSONALISE: CONSENT_PERSONALISE,
@@ -39,7 +42,9 @@ ON CONFLICT (learner_key) DO UPDATE SET
     updated_at = now()
 RETURNING (xmax = 0)
 """
-SET_ZONE = "UPDATE learners SET timezone = %(timezone)s WHERE learner_key = %(learner_key)s"
+SET_ZONE = """
+UPDATE learners SET timezone = %(timezone)s, day_start_hour = %(hour)s WHERE learner_key = %(learner_key)s
+"""
 SET_CONSENT = """
 UPDATE learners SET consent = (consent | %(granted)s) & ~ %(withdrawn)s::integer
 WHERE learner_key = %(learner_key)s RETURNING consent
@@ -74,7 +79,10 @@ def put(connection: Connection, learner_key: int, profile: ProfileSet, version: 
             "version": version,
         },
     ).fetchone()
-    connection.execute(SET_ZONE, {"learner_key": learner_key, "timezone": profile.timezone or "UTC"})
+    zone, hour = profile.timezone or "UTC", profile.day_start_hour
+    since = dt.datetime.fromtimestamp(epoch_ms(profile.issued_at) / 1000, dt.UTC)
+    streaks.note_zone(connection, learner_key, zone, hour, since)
+    connection.execute(SET_ZONE, {"learner_key": learner_key, "timezone": zone, "hour": hour})
     return bool(row and row[0])
 
 

@@ -28,8 +28,9 @@ from projections import (
     offsets,
     outbox,
     profiles,
+    streaks,
 )
-from projections.assembly import Draft, complete, draft, interactions_of
+from projections.assembly import Draft, complete, draft, interactions_of, travels
 from projections.dead_letter_limit import DeadLetterLimit
 from projections.identities import Identities, Learner
 from projections.locks import PARTITIONING_LOCK, WRITERS_LOCK
@@ -38,7 +39,7 @@ from projections.poll import Slice, TopicPartition
 from projections.projection import Effects, OutboxRecord, Projection
 from projections.registry import ALL
 from projections.stores.postgres import Connection, connect
-from schemas.commands import Command, EraseRequested
+from schemas.commands import Command, EraseRequested, ProfileSet
 from schemas.topics import ACHIEVEMENTS, CATALOGUE, LEARNER_COMMANDS, MILESTONES
 
 LOCK_SHARED = "SELECT pg_advisory_xact_lock_shared(%(lock)s)"
@@ -259,9 +260,9 @@ class Recorder:
             contents = self._put_catalogue(connection, slices)
             carried_out = self._apply_commands(connection, orders, learners, effects)
             fresh = deduplication.unseen(connection, drafted.dedupe_keys, drafted.record_ms, self._weeks_back)
-            batch = self._with_current_consent(connection, batch, learners, orders).take(fresh)
+            batch = self._with_current_consent(connection, batch, drafted, learners, orders).take(fresh)
             interaction_log.append(connection, batch, effects.applied_seq)
-            self._put_texts(connection, drafted, batch, fresh)
+            self._put_beside(connection, drafted, batch, fresh)
             with connection.pipeline():  # the database answers and writes while the next read model is computed
                 for projection in self._projections:
                     if projection.ask is not None:
@@ -363,11 +364,18 @@ class Recorder:
         ]
 
     def _with_current_consent(
-        self, connection: Connection, batch: Interactions, learners: list[Learner], orders: list[Command]
+        self,
+        connection: Connection,
+        batch: Interactions,
+        drafted: Draft,
+        learners: list[Learner],
+        orders: list[Command],
     ) -> Interactions:
-        """The batch with the consent that the commands of this very poll left behind."""
+        """The batch with the consent, and the zones, that the commands of this very poll left behind."""
         if not orders or not len(batch):
             return batch
+        if any(isinstance(command, ProfileSet) for command in orders):
+            return complete(connection, self.identities, drafted)
         changed = sorted({learner.key for learner in learners})
         rows = connection.execute(
             "SELECT learner_key, consent FROM learners WHERE learner_key = ANY (%s)", (changed,)
@@ -376,6 +384,11 @@ class Recorder:
         for key, now in rows:
             consent[batch.learner == key] = now
         return Interactions(**{**{name: getattr(batch, name) for name in COLUMNS}, "consent": consent})
+
+    def _put_beside(self, connection: Connection, drafted: Draft, batch: Interactions, fresh: Mask) -> None:
+        """Keeps what the log of record does not hold: texts, zones that events stated, freezes spent."""
+        self._put_texts(connection, drafted, batch, fresh)
+        streaks.keep(connection, batch, travels(connection, self.identities, drafted, batch, fresh))
 
     def _put_texts(self, connection: Connection, drafted: Draft, batch: Interactions, fresh: Mask) -> None:
         kept = list(compress(drafted.messages, fresh))

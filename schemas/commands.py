@@ -7,6 +7,7 @@ adds `commandId`, `issuedAt` and what stands in the path of the URL.
 
 from __future__ import annotations
 
+from datetime import date
 from enum import StrEnum
 from typing import Annotated
 
@@ -110,6 +111,14 @@ class ProfileRequest(Struct, frozen=True, kw_only=True, rename="camel", gc=False
             examples=["Europe/Lisbon"],
         ),
     ] = None
+    day_start_hour: Annotated[
+        Annotated[int, Meta(ge=0, le=12)],
+        Meta(
+            description="Hour of the learner's clock at which a new day begins, 0 to 12, from now on; what happens "
+            "before it still counts as the day before.",
+            examples=[4],
+        ),
+    ] = 0
     language: Annotated[
         LanguageTag | None,
         Meta(description="Preferred language, a BCP 47 tag of at most 35 characters.", examples=["pt-BR"]),
@@ -213,6 +222,51 @@ class AchievementClaimed(
     schema_version: SchemaVersion = 1
 
 
+class FreezeSource(StrEnum):
+    """Where a streak freeze comes from."""
+
+    EARNED = "EARNED"
+    BOUGHT = "BOUGHT"
+
+
+class FreezeRequest(Struct, frozen=True, kw_only=True, rename="camel", gc=False, omit_defaults=True):
+    """A freeze is to be put by; it covers one missed day of a streak later on."""
+
+    source: Annotated[
+        FreezeSource,
+        Meta(
+            description="EARNED takes one that active days earned; BOUGHT is vouched for by the platform's shop.",
+            examples=["EARNED"],
+        ),
+    ] = FreezeSource.EARNED
+
+
+class StreakFreezeTaken(FreezeRequest, frozen=True, kw_only=True, tag_field="command", tag="StreakFreezeTaken"):
+    """A learner put a streak freeze by."""
+
+    command_id: CommandId
+    user_id: UserId
+    issued_at: IssuedAt
+    schema_version: SchemaVersion = 1
+
+
+class RepairRequest(Struct, frozen=True, kw_only=True, rename="camel", gc=False, omit_defaults=True):
+    """A missed day of a streak is to be covered afterwards."""
+
+    missed_day: Annotated[
+        date, Meta(description="The missed day, in the learner's own calendar.", examples=["2024-05-02"])
+    ]
+
+
+class StreakRepaired(RepairRequest, frozen=True, kw_only=True, tag_field="command", tag="StreakRepaired"):
+    """A learner repaired a streak."""
+
+    command_id: CommandId
+    user_id: UserId
+    issued_at: IssuedAt
+    schema_version: SchemaVersion = 1
+
+
 class ConsentRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """What a learner agrees to; purposes that are not named keep what was said before."""
 
@@ -263,6 +317,8 @@ Command = (
     | PathCreated
     | PathProgressed
     | AchievementClaimed
+    | StreakFreezeTaken
+    | StreakRepaired
     | ConsentSet
     | EraseRequested
 )

@@ -12,9 +12,11 @@ from schemas.commands import (
     Command,
     ConsentRequest,
     FeedbackRequest,
+    FreezeRequest,
     OverrideRequest,
     ProfileRequest,
     ProgressRequest,
+    RepairRequest,
 )
 from schemas.impressions import ImpressionServed
 from schemas.interactions import Interaction
@@ -47,6 +49,8 @@ DOCUMENTS: tuple[Document, ...] = (
     Document("feedback-request", FeedbackRequest, examples.FEEDBACK_REQUEST, "request"),
     Document("override-request", OverrideRequest, examples.OVERRIDE_REQUEST, "request"),
     Document("consent-request", ConsentRequest, examples.CONSENT_REQUEST, "request"),
+    Document("freeze-request", FreezeRequest, examples.FREEZE_REQUEST, "request"),
+    Document("repair-request", RepairRequest, examples.REPAIR_REQUEST, "request"),
     Document("path-request", PathRequest, examples.PATH_REQUEST, "request"),
     Document("progress-request", ProgressRequest, examples.PROGRESS_REQUEST, "request"),
     Document("profile", Profile, examples.PROFILE, "answer"),

@@ -107,6 +107,8 @@ COMMAND: Final[list[dict[str, Any]]] = [
         "score": 0.7,
     },
     {"command": "AchievementClaimed", **_COMMAND, "achievementId": "completions"},
+    {"command": "StreakFreezeTaken", **_COMMAND, "source": "EARNED"},
+    {"command": "StreakRepaired", **_COMMAND, "missedDay": "2024-04-30"},
     {"command": "ConsentSet", **_COMMAND, "purposes": {"personalise": True, "experiment": False}},
     {"command": "EraseRequested", **_COMMAND},
 ]
@@ -214,6 +216,8 @@ FEEDBACK_REQUEST: Final[list[dict[str, Any]]] = [
     {"contentId": "algebra-3", "action": "liked", "recommendationId": "rec-5"}
 ]
 OVERRIDE_REQUEST: Final[list[dict[str, Any]]] = [{"override": {"kind": "hide", "contentId": "algebra-3"}}]
+FREEZE_REQUEST: Final[list[dict[str, Any]]] = [{"source": "EARNED"}]
+REPAIR_REQUEST: Final[list[dict[str, Any]]] = [{"missedDay": "2024-04-30"}]
 CONSENT_REQUEST: Final[list[dict[str, Any]]] = [{"purposes": {"personalise": True, "experiment": False}}]
 
 PROFILE: Final[list[dict[str, Any]]] = [

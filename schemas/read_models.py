@@ -86,14 +86,31 @@ class Behaviour(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
 
 
 class Streak(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
-    """Consecutive local days with an interaction."""
+    """Consecutive local days with an interaction; freezes and repairs hold it together over missed days."""
 
-    current_days: Annotated[Count, Meta(description="Days in a row up to today or yesterday.", examples=[3])]
+    current_days: Annotated[Count, Meta(description="Active days in a row up to today or yesterday.", examples=[3])]
     longest_days: Annotated[Count, Meta(description="The longest such run.", examples=[9])]
     active_days: Annotated[Count, Meta(description="Days with an interaction.", examples=[31])] = 0
     last_active_day: Annotated[
         date | None, Meta(description="The newest such day, in the learner's time zone.", examples=["2024-05-01"])
     ] = None
+    active_today: Annotated[bool, Meta(description="Whether today, where the learner is, counts already.")] = False
+    freezes_held: Annotated[
+        Annotated[int, Meta(ge=0, le=2)], Meta(description="Freezes ready for a missed day.", examples=[1])
+    ] = 0
+    days_to_next_freeze: Annotated[
+        Count, Meta(description="Active days until the next freeze is earned; 0: one can be taken.", examples=[3])
+    ] = 7
+    frozen_days: Annotated[
+        tuple[date, ...], Meta(description="Missed days of the current streak that freezes cover.")
+    ] = ()
+    repaired_days: Annotated[tuple[date, ...], Meta(description="Missed days of the current streak repaired.")] = ()
+    passed_over_days: Annotated[
+        tuple[date, ...], Meta(description="Dates of the current streak that travel cut short; they cost nothing.")
+    ] = ()
+    repairable_days: Annotated[
+        tuple[date, ...], Meta(description="Missed days that could be repaired now, oldest first.")
+    ] = ()
 
 
 class Preference(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
@@ -131,6 +148,9 @@ class Profile(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     timezone: Annotated[str | None, Meta(description="Declared time zone, IANA name.", examples=["Europe/Lisbon"])] = (
         None
     )
+    day_start_hour: Annotated[
+        Annotated[int, Meta(ge=0, le=12)], Meta(description="Hour of the learner's clock at which a day begins.")
+    ] = 0
     language: Annotated[str | None, Meta(description="Declared language, BCP 47 tag.", examples=["pt-BR"])] = None
     engagement: Annotated[Engagement | None, Meta(description="Engagement; null before any interaction.")] = None
     sessions: Annotated[Sessions | None, Meta(description="Sessions; null before any interaction.")] = None
@@ -183,4 +203,5 @@ class Achievements(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     user_id: Annotated[str, Meta(description="The platform's id of the learner.", examples=["u-17"])]
     unlocked: Annotated[tuple[Achievement, ...], Meta(description="Unlocked ones, newest first.")]
     next: Annotated[tuple[Achievement, ...], Meta(description="The next locked tier of each rule, nearest first.")]
+    streak: Annotated[Streak | None, Meta(description="Streak; null before any interaction.")] = None
     freshness: Annotated[Freshness, Meta(description="How new this answer is.")]

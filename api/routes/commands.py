@@ -25,12 +25,7 @@ from projections.reads.freshness import moment, relevant
 from schemas import examples
 from schemas.commands import (
     AchievementClaimed,
-    ConsentSet,
-    EraseRequested,
-    FeedbackGiven,
-    OverrideSet,
-    PathCreated,
-    PathProgressed,
+    Command,
     ProfileRequest,
     ProfileSet,
 )
@@ -139,14 +134,7 @@ def envelope(dependencies: Dependencies, command_id: str | None = None) -> dict[
 async def issue(
     dependencies: Dependencies,
     request: HttpRequest,
-    command: ProfileSet
-    | AchievementClaimed
-    | PathCreated
-    | PathProgressed
-    | FeedbackGiven
-    | OverrideSet
-    | ConsentSet
-    | EraseRequested,
+    command: Command,
     made: str,
 ) -> Answer:
     """Publishes a command and answers with its verdict, or 202 when there is none in time."""

@@ -105,7 +105,7 @@ class _Paths:
         asked = _PATH.decode(await request.body())
         if isinstance(asked, Invalid):
             raise invalid_body(asked)
-        repeated = _repeatable(headers, "path", asked.user_id)
+        repeated = repeatable(headers, "path", asked.user_id)
         path_id = repeated or new_id()
         command = PathCreated(
             **msgspec.structs.asdict(asked), path_id=path_id, **envelope(self._dependencies, repeated)
@@ -132,7 +132,7 @@ class _Paths:
             **msgspec.structs.asdict(asked),
             user_id=owner,
             path_id=path_id,
-            **envelope(dependencies, _repeatable(headers, "progress", owner, path_id)),
+            **envelope(dependencies, repeatable(headers, "progress", owner, path_id)),
         )
         return await issue(dependencies, request, command, f"/api/learning-paths/{segment(path_id)}")
 
@@ -168,7 +168,7 @@ class _Paths:
         return json_answer(found.paths, dependencies.freshness.headers(found.seen, awaited, now_ms))
 
 
-def _repeatable(headers: dict[bytes, bytes], *what: str) -> str | None:
+def repeatable(headers: dict[bytes, bytes], *what: str) -> str | None:
     """The id of a command that is sent again under its ``Idempotency-Key``; None without one."""
     given = headers.get(IDEMPOTENCY_HEADER)
     if given is None:

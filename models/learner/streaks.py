@@ -44,8 +44,8 @@ class StreakFacts:
 
     active: Mapping[int, tuple[int, int]] = field(default_factory=dict)
     """Active day -> earliest and latest event on it, Unix milliseconds."""
-    zones: frozenset[tuple[int, str]] = frozenset()
-    """(from when, IANA zone)."""
+    zones: frozenset[tuple[int, str, int]] = frozenset()
+    """(from when, IANA zone, hour at which a day begins)."""
     freezes_granted: frozenset[str] = frozenset()
     """Ids of the grants."""
     freezes_spent: frozenset[int] = frozenset()
@@ -110,11 +110,36 @@ def local_day(at_ms: int, zone: str, day_start_hour: int = 0) -> int:
     return int(local_days_and_hours(moments, np.zeros(1, np.int64), [zone], day_start_hour).day[0])
 
 
-def zone_at(zones: Iterable[tuple[int, str]], at_ms: int, otherwise: str = "UTC") -> str:
+def zone_at(zones: Iterable[tuple[int, str, int]], at_ms: int, otherwise: str = "UTC") -> str:
     """The zone valid at a moment; before the first known change, the first one."""
     history = sorted(zones)
-    valid = [name for since, name in history if since <= at_ms]
+    valid = [name for since, name, _ in history if since <= at_ms]
     return valid[-1] if valid else history[0][1] if history else otherwise
+
+
+def zone_history(
+    declared: Iterable[tuple[int, str, int]], travelled: Iterable[tuple[str, int, int]]
+) -> frozenset[tuple[int, str, int]]:
+    """The zones that a learner lived in: the declared ones, and the others that events stated while they did.
+
+    Args:
+        declared: (from when, zone, hour at which a day begins).
+        travelled: (zone, first day, last day) of stretches whose events stated another zone than the declared one.
+    """
+    changes = sorted(declared) or [(0, "UTC", 0)]
+    history = {*changes}
+    for zone, first, last in travelled:
+        away_ms = day_bounds_ms(first, zone)[0]
+        back_ms = day_bounds_ms(last, zone)[1]
+        history.add((away_ms, zone, _valid(changes, away_ms)[2]))
+        history.add((back_ms, *_valid(changes, back_ms)[1:]))
+    ordered = sorted(history)
+    # A change to what was valid already is none: it must not cut a day in two.
+    return frozenset(now for before, now in pairwise([(-1, "", -1), *ordered]) if now[1:] != before[1:])
+
+
+def _valid(changes: list[tuple[int, str, int]], at_ms: int) -> tuple[int, str, int]:
+    return ([change for change in changes if change[0] <= at_ms] or changes[:1])[-1]
 
 
 def activity(at_ms: int, zone: str, day_start_hour: int = 0) -> StreakFacts:
@@ -122,14 +147,14 @@ def activity(at_ms: int, zone: str, day_start_hour: int = 0) -> StreakFacts:
     return StreakFacts(active={local_day(at_ms, zone, day_start_hour): (at_ms, at_ms)})
 
 
-def streak_at(facts: StreakFacts, today: int, day_start_hour: int = 0) -> Streak:
+def streak_at(facts: StreakFacts, today: int) -> Streak:
     """The streak as of a local day; events of later days are not looked at."""
-    spend = freezes_to_spend(facts, today, day_start_hour)
+    spend = freezes_to_spend(facts, today)
     facts = facts.merged(StreakFacts(freezes_spent=frozenset(spend)))
-    runs = _runs(facts, today, day_start_hour)
+    runs = _runs(facts, today)
     alive = runs[-1] if runs else _Run((), (), 0)
     waiting = range(alive.days[-1] + 1, today) if alive.days else range(0)
-    covered = _cover(facts, waiting, day_start_hour)
+    covered = _cover(facts, waiting)
     if covered is None:
         alive, covered = _Run((), (), 0), ()
     days = alive.covered + covered
@@ -145,7 +170,7 @@ def streak_at(facts: StreakFacts, today: int, day_start_hour: int = 0) -> Streak
     )
 
 
-def freezes_to_spend(facts: StreakFacts, today: int, day_start_hour: int = 0) -> tuple[int, ...]:
+def freezes_to_spend(facts: StreakFacts, today: int) -> tuple[int, ...]:
     """Missed days that held freezes must cover to keep the current streak whole, the newest gap first.
 
     A gap that the freezes left can not close takes none: a freeze is never wasted on a streak that is lost anyway.  To
@@ -161,9 +186,9 @@ def freezes_to_spend(facts: StreakFacts, today: int, day_start_hour: int = 0) ->
         # Beyond this nothing can hold the run: do not walk through years of absence.
         if len(missed) > (PASSED_OVER_MAX + 1) * (held + len(facts.freezes_spent) + len(facts.repairs) + 1):
             break
-        wanted = [day for day in missed if _cover(facts, range(day, day + 1), day_start_hour) is None]
+        wanted = [day for day in missed if _cover(facts, range(day, day + 1)) is None]
         with_freezes = facts.merged(StreakFacts(freezes_spent=frozenset(wanted)))
-        if len(wanted) > held or _cover(with_freezes, missed, day_start_hour) is None:
+        if len(wanted) > held or _cover(with_freezes, missed) is None:
             break
         spend += wanted
         held -= len(wanted)
@@ -197,10 +222,10 @@ def day_bounds_ms(day: int, zone: str, day_start_hour: int = 0) -> tuple[int, in
     return start, max(start, end)
 
 
-def _runs(facts: StreakFacts, today: int, day_start_hour: int) -> list[_Run]:
+def _runs(facts: StreakFacts, today: int) -> list[_Run]:
     runs: list[tuple[list[int], list[int]]] = []
     for day in sorted(day for day in facts.active if day <= today):
-        covered = _cover(facts, range(runs[-1][0][-1] + 1, day), day_start_hour) if runs else None
+        covered = _cover(facts, range(runs[-1][0][-1] + 1, day)) if runs else None
         if covered is None:
             runs.append(([day], []))
         else:
@@ -215,28 +240,28 @@ def _counted(facts: StreakFacts, days: list[int]) -> int:
     return min(len(days), max(0, elapsed_ms + CLOCK_SLACK_MS) // DAY_MS + 2)
 
 
-def _cover(facts: StreakFacts, missed: range, day_start_hour: int) -> tuple[int, ...] | None:
+def _cover(facts: StreakFacts, missed: range) -> tuple[int, ...] | None:
     """The missed days, if every one of them is covered; None if one breaks the streak."""
     repaired = {day for day, _ in facts.repairs}
     passed_over = 0
     for day in missed:
         if day in repaired or day in facts.freezes_spent:
             passed_over = 0
-        elif passed_over == PASSED_OVER_MAX or _lived_whole(facts, day, day_start_hour):
+        elif passed_over == PASSED_OVER_MAX or _lived_whole(facts, day):
             return None
         else:
             passed_over += 1
     return tuple(missed)
 
 
-def _lived_whole(facts: StreakFacts, day: int, day_start_hour: int) -> bool:
+def _lived_whole(facts: StreakFacts, day: int) -> bool:
     """Whether the date ran from its beginning to its end within one zone of the learner's history."""
     history = sorted(facts.zones)
     if not history:
         return True
-    ends = [since for since, _ in history[1:]]
-    for index, (since, zone) in enumerate(history):
-        start, end = day_bounds_ms(day, zone, day_start_hour)
+    ends = [since for since, _, _ in history[1:]]
+    for index, (since, zone, hour) in enumerate(history):
+        start, end = day_bounds_ms(day, zone, hour)
         begins = since <= start or index == 0
         if start < end and begins and (index == len(ends) or end <= ends[index]):
             return True

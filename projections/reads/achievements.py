@@ -6,6 +6,7 @@ from typing import Any, LiteralString, NamedTuple
 
 import msgspec
 
+from projections.reads import streaks
 from projections.reads.freshness import Seen, freshness, learner_offsets, seen
 from projections.stores.postgres_pool import ReadPool, Rows
 from schemas.achievement_rules import AchievementRule
@@ -37,8 +38,15 @@ class AchievementsAnswer(NamedTuple):
 async def read(pool: ReadPool, user_id: str, part: int, now_ms: int) -> AchievementsAnswer | None:
     """The achievements of a learner; None for an unknown one."""
     who = {"user_id": user_id}
-    offsets, known, rules, progress, unlocked = await pool.snapshot(
-        [learner_offsets(part), (KNOWN, who), (RULES, None), (PROGRESS, who), (UNLOCKED, who)]
+    offsets, known, rules, progress, unlocked, *dates = await pool.snapshot(
+        [
+            learner_offsets(part),
+            (KNOWN, who),
+            (RULES, None),
+            (PROGRESS, who),
+            (UNLOCKED, who),
+            *streaks.queries(user_id),
+        ]
     )
     if not known:
         return None
@@ -49,6 +57,7 @@ async def read(pool: ReadPool, user_id: str, part: int, now_ms: int) -> Achievem
         user_id=user_id,
         unlocked=_unlocked(unlocked, {rule.id: rule for rule in by_slot.values()}),
         next=_next(by_slot, dict(enumerate(reached, start=1)), dict(enumerate(tiers, start=1))),
+        streak=streaks.streak_of(dates, max(now_ms, what.as_of_ms)),
         freshness=freshness(what, applied_seq, now_ms, stale=False),
     )
     return AchievementsAnswer(body, what)

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import Any, LiteralString, NamedTuple
-from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
 
-from models import active_dates, engagement, preferences
-from models.active_dates import ActiveDates
-from models.decay import DAY_MS
+from models import engagement, preferences
 from models.sessions import SESSION_GAP_MS
+from projections.reads import streaks
 from projections.reads.freshness import Seen, freshness, learner_offsets, seen, to_ms
 from projections.stores.postgres_pool import Query, ReadPool, Rows
 from schemas.commands import LearningStyle, Pace
 from schemas.fields import Level
 from schemas.interactions import TYPE_OF_CODE
-from schemas.read_models import Behaviour, Engagement, Preference, Profile, RecentInteraction, Sessions, Streak
+from schemas.read_models import Behaviour, Engagement, Preference, Profile, RecentInteraction, Sessions
 
 RECENT = 20
 """Interactions shown."""
@@ -30,8 +28,8 @@ LEFT_AFTER = dt.timedelta(days=7)
 """Content begun, not completed, and untouched for so long was left."""
 
 DECLARED: LiteralString = """
-SELECT l.timezone, p.age, p.learning_style, p.experience_level, p.preferred_pace, p.interests, p.career_goals,
-       p.learning_objectives, p.language, coalesce(p.version, 0)
+SELECT l.timezone, l.day_start_hour, p.age, p.learning_style, p.experience_level, p.preferred_pace, p.interests,
+       p.career_goals, p.learning_objectives, p.language, coalesce(p.version, 0)
 FROM learners l LEFT JOIN learner_private p USING (learner_key)
 WHERE l.user_id = %(user_id)s
 """
@@ -47,11 +45,6 @@ FROM behaviour WHERE learner_key = (SELECT learner_key FROM learners WHERE user_
 SESSIONS: LiteralString = """
 SELECT count(*), coalesce(sum(extract(epoch FROM ended_at - started_at)), 0)::float8, max(started_at), max(ended_at)
 FROM learner_session WHERE learner_key = (SELECT learner_key FROM learners WHERE user_id = %(user_id)s)
-"""
-RUNS_OF_DAYS: LiteralString = """
-SELECT lower(run), upper(run) - 1
-FROM active_dates, unnest(days) AS run
-WHERE learner_key = (SELECT learner_key FROM learners WHERE user_id = %(user_id)s) ORDER BY 1
 """
 CONTENT_COUNTS: LiteralString = """
 SELECT count(*), count(*) FILTER (WHERE completions > 0),
@@ -101,17 +94,17 @@ async def read(pool: ReadPool, user_id: str, part: int, now_ms: int) -> ProfileA
         (ENGAGEMENT, who),
         (BEHAVIOUR, who),
         (SESSIONS, who),
-        (RUNS_OF_DAYS, who),
         (CONTENT_COUNTS, {**who, "left_before": left_before}),
         (PREFERENCES, {**who, "items": ITEMS}),
         (LATEST, {**who, "recent": RECENT}),
+        *streaks.queries(user_id),
     ]
-    offsets, declared, engaged, behaved, sessions, runs, counts, preferred, latest = await pool.snapshot(queries)
+    offsets, declared, engaged, behaved, sessions, counts, preferred, latest, *dates = await pool.snapshot(queries)
     if not declared:
         return None
     what = seen(offsets)
     at_ms = max(now_ms, what.as_of_ms)
-    applied_seq = max(declared[0][9], engaged[0][2] if engaged else 0)
+    applied_seq = max(declared[0][10], engaged[0][2] if engaged else 0)
     profile = _declared(user_id, declared[0], freshness=freshness(what, applied_seq, now_ms, stale=False))
     if not engaged:
         return ProfileAnswer(profile, what)
@@ -121,7 +114,7 @@ async def read(pool: ReadPool, user_id: str, part: int, now_ms: int) -> ProfileA
         engagement=_engagement(engaged[0], at_ms),
         sessions=_sessions(sessions[0]),
         behaviour=_behaviour(behaved, counts[0]),
-        streak=_streak(runs, at_ms, profile.timezone or "UTC"),
+        streak=streaks.streak_of(dates, at_ms),
         preferences=topics,
         content_type_preferences=kinds,
         recent_interactions=tuple(_recent(row) for row in latest),
@@ -130,7 +123,7 @@ async def read(pool: ReadPool, user_id: str, part: int, now_ms: int) -> ProfileA
 
 
 def _declared(user_id: str, row: tuple[Any, ...], **others: Any) -> Profile:
-    timezone, age, style, experience, pace, interests, goals, objectives, language, _ = row
+    timezone, day_start_hour, age, style, experience, pace, interests, goals, objectives, language, _ = row
     return Profile(
         user_id=user_id,
         age=age,
@@ -141,6 +134,7 @@ def _declared(user_id: str, row: tuple[Any, ...], **others: Any) -> Profile:
         career_goals=tuple(goals or ()),
         learning_objectives=tuple(objectives or ()),
         timezone=timezone,
+        day_start_hour=day_start_hour,
         language=language,
         **others,
     )
@@ -187,21 +181,6 @@ def _behaviour(rows: Rows, counts: tuple[Any, ...]) -> Behaviour | None:
         completion_share=completed / begun if begun else None,
         drop_off_share=left / begun if begun else None,
         pace=spent_seconds / expected_seconds if expected_seconds > 0 else None,
-    )
-
-
-def _streak(rows: Rows, at_ms: int, timezone: str) -> Streak | None:
-    if not rows:
-        return None
-    first, last = (np.array(column, np.int64) for column in zip(*rows, strict=True))
-    dates = ActiveDates(np.zeros(len(rows), np.int64), first, last)
-    offset = dt.datetime.fromtimestamp(at_ms / 1000, ZoneInfo(timezone)).utcoffset() or dt.timedelta()
-    today = (at_ms + int(offset.total_seconds() * 1000)) // DAY_MS
-    return Streak(
-        current_days=active_dates.current_streak(dates, today),
-        longest_days=active_dates.longest_streak(dates),
-        active_days=int((last - first + 1).sum()),
-        last_active_day=dt.date(1970, 1, 1) + dt.timedelta(days=int(last[-1])),
     )
 
 

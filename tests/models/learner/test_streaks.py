@@ -37,7 +37,7 @@ def active(zone, *times, start=0):
 
 
 def moved(*changes):
-    return StreakFacts(zones=frozenset((at, zone) for at, zone in changes))
+    return StreakFacts(zones=frozenset((at, zone, 0) for at, zone in changes))
 
 
 def today(zone, text, start=0):
@@ -150,7 +150,7 @@ def test_summer_time_moves_no_day():
 
 def test_the_zone_of_the_event_counts_and_not_that_of_the_account():
     """Duolingo's forum: the cut-off is the learner's place then, not where the account was created."""
-    history = [(0, NEW_YORK), (ms(TOKYO, "2026-01-10T00:00"), TOKYO)]
+    history = [(0, NEW_YORK, 0), (ms(TOKYO, "2026-01-10T00:00"), TOKYO, 0)]
     assert zone_at(history, ms(NEW_YORK, "2026-01-05T22:00")) == NEW_YORK
     at = ms(TOKYO, "2026-01-11T01:00")
     assert local_day(at, zone_at(history, at)) == today(TOKYO, "2026-01-11T12:00")
@@ -159,7 +159,7 @@ def test_the_zone_of_the_event_counts_and_not_that_of_the_account():
 def test_the_day_can_start_at_the_learners_hour():
     """habitica: with a day that starts at 4, half past one at night still belongs to the evening before."""
     facts = active(LONDON, "2026-01-05T12:00", "2026-01-07T01:30", start=4)
-    assert streak_at(facts, today(LONDON, "2026-01-07T03:59", start=4), 4).current_days == 2
+    assert streak_at(facts, today(LONDON, "2026-01-07T03:59", start=4)).current_days == 2
     assert len(active(LONDON, "2026-01-05T12:00", "2026-01-07T01:30").active) == 2
     assert (
         streak_at(

@@ -1,0 +1,84 @@
+"""How does a learner protect a streak?  Freezes put by for a missed day, and repairs afterwards: both are commands."""
+
+from __future__ import annotations
+
+import msgspec
+from litestar.handlers import HTTPRouteHandler
+
+from api.bodies import check_media_type
+from api.contract.parts import IDEMPOTENCY_KEY, PREFER, verdicts
+from api.contract.vocabulary import Body, Contract
+from api.dependencies import Dependencies
+from api.parameters import identifier, query
+from api.problems import Answer, invalid_body
+from api.routes.commands import envelope, issue, segment
+from api.routes.exchange import HttpRequest, request_headers, route
+from api.routes.learning_paths import repeatable
+from schemas import examples
+from schemas.commands import FreezeRequest, RepairRequest, StreakFreezeTaken, StreakRepaired
+from schemas.decode import JsonDecoder
+from schemas.invalid import Invalid
+
+NOTHING = frozenset[str]()
+_FREEZE_BODY: JsonDecoder[FreezeRequest] = JsonDecoder(FreezeRequest)
+_REPAIR_BODY: JsonDecoder[RepairRequest] = JsonDecoder(RepairRequest)
+
+_TAKE_FREEZE = Contract(
+    summary="Put a streak freeze by",
+    description="It covers one missed day later on; at most two are held, and seven active days earn one.",
+    tag="Achievements",
+    parameters=(PREFER, IDEMPOTENCY_KEY),
+    body=Body(type=FreezeRequest, examples=examples.FREEZE_REQUEST),
+    replies=verdicts(),
+    problems={409: "Two are held already, or the next one is not earned yet."},
+)
+_REPAIR = Contract(
+    summary="Repair a missed day of a streak",
+    description="One of the last three days, once in seven days.",
+    tag="Achievements",
+    parameters=(PREFER, IDEMPOTENCY_KEY),
+    body=Body(type=RepairRequest, examples=examples.REPAIR_REQUEST),
+    replies=verdicts(),
+    problems={409: "The day was active or lies too far back, or the last repair was within seven days."},
+)
+
+
+def routes(dependencies: Dependencies) -> list[HTTPRouteHandler]:
+    """The routes of this file."""
+    streaks = _Streaks(dependencies)
+    return [
+        route("POST", "/api/streaks/{user_id:str}/freezes", streaks.take_freeze, _TAKE_FREEZE),
+        route("POST", "/api/streaks/{user_id:str}/repairs", streaks.repair, _REPAIR),
+    ]
+
+
+class _Streaks:
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._dependencies = dependencies
+
+    async def take_freeze(self, request: HttpRequest) -> Answer:
+        asked = _FREEZE_BODY.decode(await self._body(request))
+        if isinstance(asked, Invalid):
+            raise invalid_body(asked)
+        user_id = identifier(request.path_params["user_id"], "userId")
+        command_id = repeatable(request_headers(request), "freeze", user_id)
+        command = StreakFreezeTaken(
+            **msgspec.structs.asdict(asked), user_id=user_id, **envelope(self._dependencies, command_id)
+        )
+        return await issue(self._dependencies, request, command, f"/api/achievements/{segment(user_id)}")
+
+    async def repair(self, request: HttpRequest) -> Answer:
+        asked = _REPAIR_BODY.decode(await self._body(request))
+        if isinstance(asked, Invalid):
+            raise invalid_body(asked)
+        user_id = identifier(request.path_params["user_id"], "userId")
+        command_id = repeatable(request_headers(request), "repair", user_id)
+        command = StreakRepaired(
+            **msgspec.structs.asdict(asked), user_id=user_id, **envelope(self._dependencies, command_id)
+        )
+        return await issue(self._dependencies, request, command, f"/api/achievements/{segment(user_id)}")
+
+    async def _body(self, request: HttpRequest) -> bytes:
+        query(request.scope["query_string"], NOTHING)
+        check_media_type(request_headers(request), lines=False)
+        return await request.body()
