@@ -24,6 +24,7 @@ from api.routes import (
     reads,
     recommendations,
     reference,
+    session,
     streaks,
     stream,
 )
@@ -46,6 +47,7 @@ def handlers(dependencies: Dependencies, lists: Lists) -> list[HTTPRouteHandler]
         *learners.routes(dependencies),
         *batch.routes(lists),
         *stream.routes(dependencies),
+        *session.routes(dependencies),
         *health.routes(dependencies),
     ]
     found += reference.routes(lambda: document_text(found))
@@ -81,6 +83,7 @@ def create_asgi(dependencies: Dependencies) -> Edge:
         dependencies.metrics,
         dependencies.limits,
         dependencies.settings.hosts,
+        access=dependencies.access,
         on_stop=streams.end if streams is not None else None,
     )
 

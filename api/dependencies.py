@@ -7,6 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from api.access.access import Access
+from api.access.audit import Audit, pseudonyms
+from api.access.key_sets import KeySet, source
+from api.access.keys import Keys, loader
+from api.access.sessions import Sessions
+from api.access.web_tokens import WebTokens, WebTokenSettings
 from api.freshness import Freshness
 from api.impressions import Impressions
 from api.limits import Limits
@@ -19,6 +25,7 @@ from models.trending import DEFAULT_WINDOW
 from projections.reads import learners, recommendations, trending
 from projections.reads.freshness import NEXT_OFFSETS
 from projections.reads.trending import TrendingQuestion
+from projections.stores.postgres_appender import Appender
 from projections.stores.postgres_pool import ReadPool, Unavailable
 from projections.stores.redis import Reader, RedisAddress
 from projections.stores.redis_changes import Changes
@@ -42,6 +49,12 @@ class ApiSettings:
     limits: Limits = field(default_factory=Limits)
     hosts: frozenset[str] = frozenset({"127.0.0.1"})
     """Names with a dot that the Host header may have; names without one are always good."""
+    web_tokens: WebTokenSettings | None = None
+    """Which web tokens are accepted; None: none."""
+    access_required: bool = False
+    """Credentials are asked for even while there never was a key."""
+    origins: frozenset[str] = frozenset()
+    """Sites whose pages may call (CORS), as browsers name them: https://example.org."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +69,7 @@ class Dependencies:
     waiting: Waiting
     freshness: Freshness
     metrics: Metrics
+    access: Access
     streams: Streams | None
     """None without Redis."""
     impressions: Impressions
@@ -74,6 +88,7 @@ class Dependencies:
         """Starts connecting; servers that are away now may come later."""
         await self.pool.open()
         await self.publisher.open()
+        await self.access.open()
         self.impressions.open()
 
     async def close(self) -> None:
@@ -81,6 +96,7 @@ class Dependencies:
         if self.streams is not None:
             await self.streams.close()
         await self.waiting.close()
+        await self.access.close()
         await self.impressions.close()
         await self.publisher.close()
         if self.redis is not None:
@@ -121,9 +137,14 @@ def build(settings: ApiSettings, now_ms: Callable[[], int] = _now_ms) -> Depende
     if settings.redis is not None:
         streams = Streams(Changes(settings.redis), fetch_trending, fetch_key, fetch_ids, Unavailable)
     waiting = Waiting(fetch_offsets, fetch_lists, Unavailable)
+    access = _access(settings, pool, now_ms)
     freshness = Freshness(tokens, waiting, settings.limits, metrics)
     metrics.watch("readers_waiting", "Reads waiting for a write to become visible.", lambda: waiting.count)
     metrics.count("readers_refused", "Reads that found too many waiting.", lambda: waiting.refused)
+    metrics.watch("audit_entries_waiting", "Entries of the audit log not written yet.", lambda: access.audit.waiting)
+    metrics.count(
+        "audit_entries_lost", "Entries of the audit log lost for want of room.", lambda: access.audit.dropped_ever
+    )
     metrics.count("impressions_published", "Served lists told to Kafka.", lambda: impressions.published)
     metrics.count("impressions_dropped", "Served lists that found no room.", lambda: impressions.dropped)
     metrics.watch("impressions_waiting", "Served lists not told yet.", lambda: impressions.waiting)
@@ -146,7 +167,24 @@ def build(settings: ApiSettings, now_ms: Callable[[], int] = _now_ms) -> Depende
         waiting=waiting,
         freshness=freshness,
         metrics=metrics,
+        access=access,
         streams=streams,
         impressions=impressions,
         now_ms=now_ms,
+    )
+
+
+def _access(settings: ApiSettings, pool: ReadPool, now_ms: Callable[[], int]) -> Access:
+    pseudonym = pseudonyms(settings.token_secret)
+    web_tokens = None
+    if settings.web_tokens is not None:
+        web_tokens = WebTokens(settings.web_tokens, KeySet(source(settings.web_tokens.key_source)), pseudonym)
+    return Access(
+        Keys(loader(pool)),
+        web_tokens,
+        Sessions(settings.token_secret),
+        Audit(Appender(settings.database_url), pseudonym, now_ms),
+        required=settings.access_required,
+        origins=settings.origins,
+        answer_seconds=settings.limits.answer_seconds,
     )

@@ -16,9 +16,14 @@ from typing import Any
 
 import structlog
 
+from api.access.access import Access
+from api.access.callers import ANYBODY, NOBODY, Caller
+from api.access.callers import Scope as Right
+from api.access.cross_origin import allow, preflight
+from api.access.rules import DENIAL, PROTECTED, permit
 from api.limits import Limits, bounded_body, check_url_and_headers
 from api.metrics import UNMATCHED, Metrics
-from api.problems import Answer, ProblemError, problem, problem_answer
+from api.problems import Answer, Headers, ProblemError, problem, problem_answer
 
 Scope = Any
 Receive = Callable[[], Awaitable[Any]]
@@ -29,6 +34,8 @@ HotRoute = Callable[[Scope, dict[bytes, bytes]], Awaitable[Answer]]
 
 HOT_PREFIX = b"/api/recommendations/"
 HOT_PATTERN = "/api/recommendations/{user_id}"
+HOT_ROUTE = "GET /api/recommendations/{user_id:str}"
+"""The name of its rule."""
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:+/=-]{1,128}\Z")
 _HOST = re.compile(rb"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?\Z")
 
@@ -54,6 +61,7 @@ class Edge:
         limits: what requests are held to.
         hosts: names with a dot that the Host header may have, lower case.  A page that points its own name at this
             address (DNS rebinding) has another one; names without a dot are no public names and always good.
+        access: finds out who asks; None: everybody may do everything.
         on_stop: called when the server is told to end, before it waits for the requests under way.
     """
 
@@ -65,6 +73,7 @@ class Edge:
         limits: Limits,
         hosts: frozenset[str] = frozenset(),
         *,
+        access: Access | None = None,
         on_stop: Callable[[], None] | None = None,
     ) -> None:
         self.app = app
@@ -72,6 +81,8 @@ class Edge:
         self._metrics = metrics
         self._limits = limits
         self._hosts = frozenset(host.encode() for host in hosts)
+        self._access = access
+        self._origins = access.origins if access is not None else frozenset[bytes]()
         self.on_stop = on_stop
         self._in_flight = 0
         metrics.watch("requests_in_flight", "Requests being served.", lambda: self._in_flight)
@@ -86,15 +97,18 @@ class Edge:
         request_id = headers.get(b"x-request-id", b"")
         if not _REQUEST_ID.match(request_id):
             request_id = new_id().encode()
-        scope["state"] = {**scope.get("state", {}), "request_id": request_id.decode()}
-        response = _Response(send, request_id)
+        caller = ANYBODY if self._access is None else NOBODY
+        state = scope["state"] = {**scope.get("state", {}), "request_id": request_id.decode(), PROTECTED: caller}
+        response = _Response(send, request_id, allow(headers, self._origins))
         self._in_flight += 1
         try:
             await self._serve(scope, headers, receive, response)
         finally:
             self._in_flight -= 1
             seconds = time.perf_counter() - started
-            self._metrics.observe(scope.get("path_template") or UNMATCHED, scope["method"], response.status, seconds)
+            route = scope.get("path_template") or UNMATCHED
+            self._metrics.observe(route, scope["method"], response.status, seconds)
+            self._write_down(scope, state, route, response)
 
     async def _serve(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, response: _Response) -> None:
         try:
@@ -108,10 +122,18 @@ class Edge:
                 )
             check_url_and_headers(self._limits, scope)
             self._check_host(headers.get(b"host"))
+            asked = preflight(scope["method"], headers, self._origins)
+            if asked is not None:
+                await response.answer(asked)
+                return
+            if self._access is not None:
+                scope["state"][PROTECTED] = await self._access.caller(scope, headers)
+                self._access.check_origin(scope, headers)
             raw_path: bytes = scope["raw_path"]
             hot = raw_path.startswith(HOT_PREFIX) and b"/" not in raw_path[len(HOT_PREFIX) :]
             if hot and scope["method"] == "GET" and len(raw_path) > len(HOT_PREFIX):
                 scope["path_template"] = HOT_PATTERN
+                permit(scope, HOT_ROUTE, {"user_id": raw_path[len(HOT_PREFIX) :]})
                 await response.answer(await self._hot(scope, headers))
                 return
             scope["path"] = raw_path.decode("ascii", errors="replace")
@@ -125,6 +147,15 @@ class Edge:
         except Exception as error:  # noqa: BLE001 - the last place that can still answer
             log_failure(error, scope, response.request_id.decode())
             await response.answer(problem_answer(problem(500), response.request_id.decode()))
+
+    def _write_down(self, scope: Scope, state: dict[str, Any], route: str, response: _Response) -> None:
+        """Hands refusals, and what administrators do, to the audit log."""
+        caller: Caller = state[PROTECTED]
+        denial = state.get(DENIAL)
+        if self._access is None or (denial is None and (caller is ANYBODY or Right.ADMIN not in caller.scopes)):
+            return
+        request_id = response.request_id.decode()
+        self._access.audit.record(scope, route, caller, response.status, denial, request_id)
 
     def _check_host(self, host: bytes | None) -> None:
         match = _HOST.match(host or b"")
@@ -140,8 +171,9 @@ class Edge:
 class _Response:
     """Sends one response with the request's id, and remembers its status."""
 
-    def __init__(self, send: Send, request_id: bytes) -> None:
+    def __init__(self, send: Send, request_id: bytes, more: Headers) -> None:
         self._send = send
+        self._more = more
         self.request_id = request_id
         self.status = 0
 
@@ -153,6 +185,7 @@ class _Response:
                 *message.get("headers", ()),
                 (b"x-request-id", self.request_id),
                 (b"x-content-type-options", b"nosniff"),
+                *self._more,
             ]
         await self._send(message)
 

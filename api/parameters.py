@@ -41,6 +41,14 @@ def query(query_string: bytes, known: frozenset[str]) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
+def raw_parameter(query_string: bytes, name: str) -> str | None:
+    """The first value of a parameter in a query that was not checked yet; None without one."""
+    for key, value in parse_qsl(query_string.decode("latin-1"), keep_blank_values=True, errors="replace"):
+        if key == name:
+            return value
+    return None
+
+
 def whole_number(parameters: dict[str, str], name: str, usual: int, low: int, high: int) -> int:
     """A parameter that is a whole number from ``low`` to ``high``."""
     text = parameters.get(name)

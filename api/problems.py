@@ -63,6 +63,8 @@ class Answer(Struct, frozen=True):
 # status -> (type, title) of problems that need no more words than that
 KINDS: dict[int, tuple[str, str]] = {
     400: ("bad-request", "Bad request"),
+    401: ("unauthorized", "Credentials needed"),
+    403: ("forbidden", "Not allowed"),
     404: ("not-found", "Not found"),
     405: ("method-not-allowed", "Method not allowed"),
     408: ("body-timeout", "The request body took too long"),
@@ -70,6 +72,7 @@ KINDS: dict[int, tuple[str, str]] = {
     414: ("uri-too-long", "URI too long"),
     415: ("unsupported-media-type", "Unsupported media type"),
     422: ("invalid", "Invalid content"),
+    429: ("rate-limited", "Too many requests"),
     431: ("headers-too-large", "Request header fields too large"),
     500: ("internal", "Internal error"),
     503: ("unavailable", "Temporarily unavailable"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import lru_cache
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import msgspec
@@ -19,6 +19,7 @@ from api.freshness import TOKEN_HEADER, Awaited, timestamp
 from api.impressions import Shown
 from api.parameters import TOKEN, identifier, one_of, query, whole_number
 from api.problems import Answer, Headers, bad_parameter, unavailable
+from api.remembered import Remembered
 from projections.reads import ready_list, recommendations
 from projections.reads.ready_list import ReadyList
 from projections.recommender import reranking
@@ -40,8 +41,6 @@ POPULAR = "popular"
 """Where a list comes from that is the same for everybody."""
 SEEN = "applied"
 """In tokens, beside the topics: the transaction that a list reflects.  Lists never go back, so nothing waits for it."""
-
-T = TypeVar("T")
 
 
 class Asked(NamedTuple):
@@ -248,27 +247,3 @@ def _unpacked(payload: bytes) -> ReadyList | None:
         return ready_list.decode(payload)
     except msgspec.DecodeError:
         return None  # another version of this program wrote it; Postgres has it too
-
-
-class Remembered(Generic[T]):
-    """The values of the keys that were used lately: two generations, the older one dropped when the younger is full."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._young: dict[bytes, T] = {}
-        self._old: dict[bytes, T] = {}
-
-    def get(self, key: bytes) -> T | None:
-        """The value of a key, which thereby counts as used."""
-        value = self._young.get(key)
-        if value is None:
-            value = self._old.get(key)
-            if value is not None:
-                self.put(key, value)
-        return value
-
-    def put(self, key: bytes, value: T) -> None:
-        """Remembers a value."""
-        if len(self._young) >= self._size:
-            self._old, self._young = self._young, {}
-        self._young[key] = value

@@ -1,6 +1,6 @@
 """How is the API served?  One uvicorn process on loopback, with guards against clients that never finish a request.
 
-The API listens beyond loopback only once it can tell who is asking; until there are keys it refuses to start there.
+The API listens beyond loopback only if it can tell who is asking: without a key or web tokens it refuses to start.
 """
 
 from __future__ import annotations
@@ -38,28 +38,28 @@ _log = structlog.get_logger("api.server")
 
 
 class NotLoopbackError(ValueError):
-    """The API was told to listen where strangers could reach it."""
+    """The API was told to listen where strangers could reach it, and could not tell them from others."""
 
 
-def check_host(host: str, *, loopback_published: bool = False) -> None:
-    """Raises NotLoopbackError for an address that others than this machine can reach.
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    try:
+        return host in LOOPBACK_NAMES or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def check_host(host: str, *, loopback_published: bool = False, credentials: bool = False) -> None:
+    """Raises NotLoopbackError for an address that others can reach, while nothing tells who asks.
 
     Args:
         host: where to listen.
         loopback_published: the caller vouches that the port is reachable from this machine only, as in a container
             whose port is published on 127.0.0.1.
+        credentials: there is an active API key, or web tokens are configured.
     """
-    if loopback_published or host in LOOPBACK_NAMES:
-        return
-    try:
-        loopback = ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise NotLoopbackError(
-            f"HOST={host} is reachable from other machines, and this API has no keys yet that would tell who asks. "
-            "Set HOST=127.0.0.1; to serve others, put a proxy that authenticates in front of it."
-        )
+    if not (credentials or loopback_published or is_loopback(host)):
+        raise NotLoopbackError(f"HOST={host} is reachable from other machines, and nothing would tell who asks.")
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -146,6 +146,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 3009,
     loopback_published: bool = False,
+    credentials: bool = False,
     started: Callable[[str], None] | None = None,
 ) -> None:
     """Serves the API until SIGINT or SIGTERM, then finishes the requests under way.
@@ -155,13 +156,16 @@ def serve(
         host: where to listen.
         port: 0 takes a free one.
         loopback_published: see ``check_host``.
+        credentials: see ``check_host``.
         started: called with the base URL once connections are accepted.
 
     Raises:
-        NotLoopbackError: ``host`` is reachable from elsewhere.
+        NotLoopbackError: ``host`` is reachable from elsewhere, and there are no credentials.
         OSError: the port is taken.
     """
-    check_host(host, loopback_published=loopback_published)
+    check_host(host, loopback_published=loopback_published, credentials=credentials)
+    if not (loopback_published or is_loopback(host)):
+        settings = replace(settings, access_required=True)
     # It logs every failed attempt to connect; the publisher says once that Kafka is away.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     listener = bind(host, port)

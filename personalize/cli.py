@@ -39,6 +39,8 @@ COMMANDS: Final[dict[str, Entry]] = {
     "recommender": Entry("recommender", "Run the recommender in the foreground; show its weights or roll them back."),
     "jobs": Entry("jobs", "Run background jobs; list runs, start one, show trained models or roll them back."),
     "api": Entry("api", "Run the read API in the foreground."),
+    "keys": Entry("keys", "API keys: make, list, rotate, revoke."),
+    "audit": Entry("audit", "The audit log of access: check that it is whole."),
     "demo": Entry("demo", "Publish the bundled real clicks to servers whose worker and API run elsewhere."),
     "produce": Entry("produce", "Publish interactions from an NDJSON file or standard input."),
     "rebuild": Entry("rebuild", "Replay the log into a fresh version of a projection and switch to it."),

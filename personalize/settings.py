@@ -9,6 +9,7 @@ passed down.  Precedence: environment, then a `.env` file in the working directo
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -83,6 +84,26 @@ def _webhook_url(text: str) -> str:
     return text
 
 
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip().lower() for name in text.split(",") if name.strip())
+    if not names or not all(re.fullmatch(r"[a-z0-9._-]+", name) for name in names):
+        raise ValueError("host names separated by commas, without ports, for example api.example.org")
+    return names
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    origins = tuple(origin.strip().lower() for origin in text.split(",") if origin.strip())
+    if not origins or not all(re.fullmatch(r"https?://[a-z0-9.-]+(:\d{1,5})?", origin) for origin in origins):
+        raise ValueError("origins separated by commas, for example https://learn.example.org (no path, no *)")
+    return origins
+
+
+def _url(text: str) -> str:
+    if not text.startswith(("https://", "http://")):
+        raise ValueError("a URL such as https://users.example.org")
+    return text.rstrip("/")
+
+
 def _secret(text: str) -> str:
     if len(text) < 16:
         raise ValueError("at least 16 characters, for example the output of `openssl rand -hex 32`")
@@ -121,7 +142,7 @@ class Settings:
     redis_port: int = _setting("REDIS_PORT", "Redis port, for STACK=external.", _PORT, 6379)
     redis_password: str | None = _setting("REDIS_PASSWORD", "Redis password, for STACK=external.", str, secret=True)
     host: str = _setting(
-        "HOST", "Address the API listens on; stays on loopback until API keys exist.", str, "127.0.0.1"
+        "HOST", "Address the API listens on; beyond loopback only with an API key or web tokens.", str, "127.0.0.1"
     )
     port: int = _setting("PORT", "Port of the API.", _PORT, 3009)
     port_published_on_loopback: bool = _setting(
@@ -129,6 +150,26 @@ class Settings:
         "true in a container whose port is published on 127.0.0.1 only: HOST may then be 0.0.0.0.",
         _boolean,
         False,
+    )
+    api_hosts: tuple[str, ...] = _setting(
+        "API_HOSTS", "Names under which others reach the API, comma-separated; others are refused.", _names, ()
+    )
+    cors_origins: tuple[str, ...] = _setting(
+        "CORS_ORIGINS", "Sites whose pages may call the API from a browser, comma-separated; unset: none.", _origins, ()
+    )
+    jwt_keys: str | None = _setting(
+        "JWT_KEYS",
+        "Public keys of web tokens (JWT): address or path of a JWKS document, or a PEM public key or its path. Unset:"
+        " USER_SERVICE_URL/.well-known/jwks.json if that is set and JWT_ISSUER too, else no web tokens.",
+        str,
+    )
+    jwt_issuer: str | None = _setting("JWT_ISSUER", "Issuer (iss) that web tokens must have.", str)
+    jwt_audience: str | None = _setting("JWT_AUDIENCE", "Audience (aud) that web tokens must have.", str)
+    jwt_leeway_seconds: int = _setting(
+        "JWT_LEEWAY_SECONDS", "Difference of clocks that web tokens are allowed [s].", _integer(0, 300), 30
+    )
+    user_service_url: str | None = _setting(
+        "USER_SERVICE_URL", "The platform's user service, whose web tokens the API may accept.", _url
     )
     home: Path = _setting(
         "PERSONALIZE_HOME", "Folder of the embedded servers: data, logs, passwords.", Path, Path(".personalize")
@@ -358,7 +399,7 @@ def described(settings: Settings) -> list[Shown]:
         if "variable" not in item.metadata:
             continue
         value = getattr(settings, item.name)
-        text = "" if value is None else str(value)
+        text = "" if value is None else ",".join(value) if isinstance(value, tuple) else str(value)
         lines.append(
             Shown(
                 variable=item.metadata["variable"],

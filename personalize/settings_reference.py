@@ -46,7 +46,7 @@ _PAGE_TAIL: Final = """
 
 
 def _default(value: object) -> str:
-    return "" if value is None else str(value)
+    return "" if value in {None, ()} else str(value)
 
 
 def env_example() -> str:

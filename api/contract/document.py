@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from litestar.handlers import HTTPRouteHandler
 
+from api.access.rules import RULES, UNLISTED
 from api.contract.parts import BODY_PROBLEMS, IDENTIFIER, PATH_PARAMETERS
 from api.contract.vocabulary import CONTRACT, Body, Contract, Header, Link, Parameter, Reply
 from api.problems import KINDS, InputError, ProblemDetails
@@ -25,6 +26,8 @@ REFERENCE = "#/components/schemas/{name}"
 #: Status to when it is answered, on every route.
 PROBLEMS: Mapping[int, str] = {
     400: "A parameter, id, header, token or the body cannot be used; `errors` says which and how.",
+    401: "No credentials, or none that are good; on loopback none are needed until a key was made.",
+    403: "The credentials do not grant this, or a page of another site asks.",
     414: "Path and query are longer than 8 KB.",
     431: "More than 100 headers, or 32 KB of them.",
     500: "A bug; the log has the `requestId`.",
@@ -49,6 +52,10 @@ TAGS: Mapping[str, str] = {
     "Commands": "What became of what was asked for.",
     "Operations": "For supervisors, load balancers and Prometheus.",
 }
+SECURITY_SCHEMES = {
+    "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "`personalize keys create`."},
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, or a web token of the user service."},
+}
 _PATH_PARAMETER = re.compile(r"\{(\w+):str\}")
 
 
@@ -69,6 +76,7 @@ def document(handlers: Iterable[HTTPRouteHandler]) -> dict[str, Any]:
     for (method, path), contract in sorted(contracts.items(), key=lambda entry: entry[0][::-1]):
         published, names = _published(path)
         paths.setdefault(published, {})[method.lower()] = _operation(method, published, names, contract, schemas)
+        paths[published][method.lower()]["security"] = security_of(f"{method} {path}")
     used = {contract.tag for contract in contracts.values()}
     return {
         "openapi": OPENAPI,
@@ -82,13 +90,23 @@ def document(handlers: Iterable[HTTPRouteHandler]) -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "tags": [{"name": name, "description": text} for name, text in TAGS.items() if name in used],
         "paths": paths,
-        "components": {"schemas": schemas.components, "responses": _problem_responses(contracts.values())},
+        "components": {
+            "schemas": schemas.components,
+            "responses": _problem_responses(contracts.values()),
+            "securitySchemes": SECURITY_SCHEMES,
+        },
     }
 
 
 def document_text(handlers: Iterable[HTTPRouteHandler]) -> str:
     """The document as its file and `/openapi.json` hold it."""
     return json.dumps(document(handlers), indent=1, ensure_ascii=False) + "\n"
+
+
+def security_of(route: str) -> list[dict[str, list[str]]]:
+    """Which credentials a route asks for, with the scope; none at all on loopback until a key was made."""
+    scope = RULES.get(route, UNLISTED).scope
+    return [{}] if scope is None else [{}, {"apiKey": [scope.value]}, {"bearer": [scope.value]}]
 
 
 def path_of(handler: HTTPRouteHandler) -> str:

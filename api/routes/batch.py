@@ -7,6 +7,7 @@ import asyncio
 import msgspec
 from litestar.handlers import HTTPRouteHandler
 
+from api.access.rules import reach
 from api.bodies import check_media_type
 from api.contract.vocabulary import Body, Contract, Reply
 from api.parameters import query
@@ -41,6 +42,8 @@ def routes(lists: Lists) -> list[HTTPRouteHandler]:
         asked = _BATCH.decode(await request.body())
         if isinstance(asked, Invalid):
             raise invalid_body(asked)
+        for each in asked.requests:
+            reach(request.scope, each.user_id)
         results = await asyncio.gather(*(_one(lists, each) for each in asked.requests))
         return json_answer(BatchResult(results=tuple(results)), [(b"cache-control", b"private, no-cache")])
 

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import msgspec
 from litestar.handlers import HTTPRouteHandler
 
+from api.access.rules import reach, reaches_owner
 from api.bodies import check_media_type
 from api.contract.parts import CACHE_CONTROL, PREFER, PROFILE_LINK, READ_TOKEN, RETRY_AFTER, verdicts
 from api.contract.vocabulary import Body, Contract, Reply
@@ -89,6 +90,7 @@ class _Commands:
         asked = _PROFILE.decode(await request.body())
         if isinstance(asked, Invalid):
             raise invalid_body(asked)
+        reach(request.scope, asked.user_id)
         command = ProfileSet(**msgspec.structs.asdict(asked), **envelope(self._dependencies))
         return await issue(self._dependencies, request, command, f"/api/profile/{segment(asked.user_id)}")
 
@@ -112,7 +114,7 @@ class _Commands:
         if verdict is None and presented and not passed:
             pending = CommandReceipt(command_id=command_id, status=CommandStatus.PENDING)
             return json_answer(pending, [*_NO_STORE, (b"retry-after", b"1")])
-        if verdict is None:
+        if verdict is None or not reaches_owner(request.scope, verdict.user_id or ""):
             raise problem(404, "No such command has been carried out. Ask at the Location that its answer gave.")
         refused = verdict.status >= 400
         receipt = CommandReceipt(

@@ -11,6 +11,7 @@ from litestar import Request, Response
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Stream
 
+from api.access.rules import permit
 from api.contract.vocabulary import CONTRACT, Contract
 from api.problems import Answer, Headers, problem
 
@@ -34,7 +35,10 @@ _encode = msgspec.json.Encoder().encode
 def route(method: str, path: str, serve: Route, contract: Contract) -> HTTPRouteHandler:
     """A route of the framework that answers with what ``serve`` makes of the request, as its contract says."""
 
+    name = f"{method} {path}"
+
     async def handler(request: HttpRequest) -> Response[Any]:
+        permit(request.scope, name, request.path_params)
         answer = await serve(request)
         return _stream(answer) if isinstance(answer, Streamed) else respond(answer)
 
@@ -44,7 +48,7 @@ def route(method: str, path: str, serve: Route, contract: Contract) -> HTTPRoute
         path,
         http_method=method,  # type: ignore[arg-type]
         status_code=200,
-        name=f"{method} {path}",
+        name=name,
         opt={CONTRACT: contract},
     )
     return made(handler)

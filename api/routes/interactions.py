@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from litestar.handlers import HTTPRouteHandler
 
+from api.access.rules import reach_all
 from api.contract.parts import PREFER, published
 from api.contract.vocabulary import Body, Contract
 from api.dependencies import Dependencies
@@ -43,6 +44,7 @@ def routes(dependencies: Dependencies) -> list[HTTPRouteHandler]:
             return check_interaction(value, checked, seen)
 
         checked = await check_items(dependencies, headers, await request.body(), check)
+        reach_all(request.scope, checked.records)
         positions = await publish(
             dependencies, INTERACTIONS.name, checked.records, headers, request_id(request), checked.ids
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from litestar.handlers import HTTPRouteHandler
 
+from api.access.rules import reach, reaches_owner
 from api.bodies import check_media_type
 from api.contract.parts import (
     IDEMPOTENCY_KEY,
@@ -105,6 +106,7 @@ class _Paths:
         asked = _PATH.decode(await request.body())
         if isinstance(asked, Invalid):
             raise invalid_body(asked)
+        reach(request.scope, asked.user_id)
         repeated = repeatable(headers, "path", asked.user_id)
         path_id = repeated or new_id()
         command = PathCreated(
@@ -126,7 +128,7 @@ class _Paths:
         # The path may have been made a moment ago: whoever presents the token of that is waited for.
         await dependencies.freshness.wait(headers, parameters, None)
         owner = await learning_paths.owner(dependencies.pool, path_id)
-        if owner is None:
+        if owner is None or not reaches_owner(request.scope, owner):
             raise not_found("The learning path")
         command = PathProgressed(
             **msgspec.structs.asdict(asked),
@@ -142,7 +144,7 @@ class _Paths:
         path_id = identifier(request.path_params["path_id"], "pathId")
         awaited = await dependencies.freshness.wait(request_headers(request), parameters, None)
         owner = await learning_paths.owner(dependencies.pool, path_id)
-        if owner is None:
+        if owner is None or not reaches_owner(request.scope, owner):
             raise not_found("The learning path")
         now_ms = dependencies.now_ms()
         found = await learning_paths.read(dependencies.pool, path_id, owner, dependencies.partition(owner), now_ms)

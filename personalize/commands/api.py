@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from typing import TYPE_CHECKING
+
 import typer
 
 from personalize.connection import endpoints, token_secret
-from personalize.errors import ProblemError, SettingsError
+from personalize.errors import CannotStartError, ProblemError, SettingsError
 from personalize.settings import Settings
+
+if TYPE_CHECKING:
+    from api.access.web_tokens import WebTokenSettings
 
 app = typer.Typer(add_completion=False)
 
@@ -17,18 +23,23 @@ def command() -> None:
     settings = Settings.load()
     servers, secret = endpoints(settings), token_secret(settings)
     from api.dependencies import ApiSettings
-    from api.server import NotLoopbackError, serve
+    from api.server import NotLoopbackError, is_loopback, serve
     from personalize.logs import configure
     from projections.migrate import head
     from projections.stores.redis import RedisAddress
 
     configure(settings.log_level, settings.log_format)
+    tokens = web_tokens(settings)
+    beyond = not (settings.port_published_on_loopback or is_loopback(settings.host))
     api_settings = ApiSettings(
         database_url=servers.database_url,
         kafka_bootstrap_servers=servers.kafka,
         token_secret=secret,
         redis=RedisAddress(host=servers.redis_host, port=servers.redis_port, password=servers.redis_password),
         migration_head=head(),
+        hosts=frozenset({"127.0.0.1", *settings.api_hosts}),
+        web_tokens=tokens,
+        origins=frozenset(settings.cors_origins),
     )
     try:
         serve(
@@ -36,12 +47,70 @@ def command() -> None:
             host=settings.host,
             port=settings.port,
             loopback_published=settings.port_published_on_loopback,
+            credentials=beyond and (tokens is not None or has_keys(servers.database_url)),
             started=lambda url: print(f"API on {url}", flush=True),
         )
     except NotLoopbackError as error:
-        raise SettingsError(str(error), "HOST=127.0.0.1") from error
+        raise CannotStartError(
+            str(error),
+            "make an API key (`personalize keys create --name NAME --scope admin`), or set JWT_KEYS, JWT_ISSUER and"
+            " JWT_AUDIENCE, or stay on this machine: HOST=127.0.0.1",
+        ) from error
     except OSError as error:
         raise ProblemError(
             f"The API cannot listen on {settings.host}:{settings.port} ({error}).",
             "stop what listens there, or choose another port: PORT=3010",
+        ) from error
+
+
+def web_tokens(settings: Settings) -> WebTokenSettings | None:
+    """Which web tokens are accepted; None without JWT settings.
+
+    Raises:
+        SettingsError: only some of what is needed is set, or the keys cannot be used.
+    """
+    from api.access.key_sets import source
+    from api.access.web_tokens import WebTokenSettings
+
+    keys = settings.jwt_keys
+    if keys is None and settings.user_service_url and settings.jwt_issuer:
+        keys = f"{settings.user_service_url}/.well-known/jwks.json"
+    if keys is None and settings.jwt_issuer is None and settings.jwt_audience is None:
+        return None
+    needed = {"JWT_KEYS": keys, "JWT_ISSUER": settings.jwt_issuer, "JWT_AUDIENCE": settings.jwt_audience}
+    missing = [name for name, value in needed.items() if not value]
+    if keys is None or settings.jwt_issuer is None or settings.jwt_audience is None:
+        raise SettingsError(f"Web tokens need {' and '.join(missing)} too.", f"set {' and '.join(missing)}.")
+    try:
+        read = source(keys)
+        if "://" not in keys:
+            read()  # a file or a PEM key that cannot be used is seen now; a service may come later
+    except (OSError, ValueError) as error:
+        raise SettingsError("JWT_KEYS cannot be used.", f"set JWT_KEYS to {error}.") from None
+    return WebTokenSettings(
+        issuer=settings.jwt_issuer,
+        audience=settings.jwt_audience,
+        key_source=keys,
+        leeway_seconds=float(settings.jwt_leeway_seconds),
+    )
+
+
+def has_keys(database_url: str) -> bool:
+    """Whether there is an active API key.
+
+    Raises:
+        ProblemError: Postgres cannot tell.
+    """
+    import psycopg
+
+    from projections import api_keys
+    from projections.stores.postgres import connect
+
+    try:
+        with closing(connect(database_url, autocommit=True)) as connection:
+            return api_keys.active_count(connection) > 0
+    except psycopg.Error as error:
+        raise ProblemError(
+            f"The API cannot tell whether there is an API key ({type(error).__name__}), so it does not listen.",
+            "start Postgres and run `personalize migrate`.",
         ) from error

@@ -160,7 +160,7 @@ def test_bad_http(api: httpx.Client, data: bytes, status: bytes) -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org", ""])
 def test_it_does_not_listen_beyond_loopback(host: str) -> None:
     """Without keys the API refuses an address that other machines can reach, and says what to do."""
-    with pytest.raises(NotLoopbackError, match=r"Set HOST=127\.0\.0\.1"):
+    with pytest.raises(NotLoopbackError, match="nothing would tell who asks"):
         check_host(host)
 
 
