@@ -67,6 +67,8 @@ class Draft:
     type: Int16
     success: Int16
     measures: dict[str, Float32]
+    texts: Int64
+    """Rows that carry feedback."""
 
     def covers(self, slices: Sequence[Slice]) -> bool:
         """Whether this is the draft of exactly these slices."""
@@ -107,6 +109,7 @@ def draft(slices: Sequence[Slice]) -> Draft:
         content_types=Distinct.of([message.content_type for message in messages]),
         type=np.array([message.interaction_type.code for message in messages], np.int16),
         success=np.array([-1 if message.success is None else message.success for message in messages], np.int16),
+        texts=np.flatnonzero([bool(message.feedback) for message in messages]),
         measures={column: _measure([getattr(message, name) for message in messages]) for column, name in _MEASURES},
     )
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import LiteralString
 
+import msgspec
+
 from models.columns import (
     CONSENT_ANALYTICS,
     CONSENT_EXPERIMENT,
@@ -56,7 +58,13 @@ FROM unnest(%(learners)s, %(keys)s, %(texts)s::text[], %(at)s)
     AS new (learner_key, dedupe_key, feedback, occurred_at)
 ON CONFLICT DO NOTHING
 """
+SET_ANSWERS: LiteralString = """
+INSERT INTO learner_private_answers (learner_key, answers) VALUES (%(learner_key)s, %(answers)s::jsonb)
+ON CONFLICT (learner_key) DO UPDATE SET answers = excluded.answers
+"""
+WITHDRAW_ANSWERS: LiteralString = "DELETE FROM learner_private_answers WHERE learner_key = %(learner_key)s"
 FORGET: tuple[LiteralString, ...] = (
+    WITHDRAW_ANSWERS,
     "DELETE FROM learner_private_text WHERE learner_key = %(learner_key)s",
     "DELETE FROM learner_private WHERE learner_key = %(learner_key)s",
 )
@@ -91,3 +99,8 @@ def set_consent(connection: Connection, learner_key: int, consent: ConsentSet) -
     granted = sum(BIT_OF_PURPOSE[purpose] for purpose, agreed in consent.purposes.items() if agreed)
     withdrawn = sum(BIT_OF_PURPOSE[purpose] for purpose, agreed in consent.purposes.items() if not agreed)
     connection.execute(SET_CONSENT, {"learner_key": learner_key, "granted": granted, "withdrawn": withdrawn})
+    if consent.purposes.get(Purpose.PERSONALITY) is False:
+        connection.execute(WITHDRAW_ANSWERS, {"learner_key": learner_key})
+    elif consent.personality_answers:
+        answers = msgspec.json.encode(consent.personality_answers).decode()
+        connection.execute(SET_ANSWERS, {"learner_key": learner_key, "answers": answers})

@@ -23,11 +23,11 @@ from projections import (
     dead_letters,
     deduplication,
     erasure,
+    feedback,
     impressions,
     interaction_log,
     offsets,
     outbox,
-    profiles,
     streaks,
 )
 from projections.assembly import Draft, complete, draft, interactions_of, travels
@@ -248,9 +248,7 @@ class Recorder:
         batch = complete(connection, self.identities, drafted)
         learners = self.identities.learners(connection, [command.user_id for command in orders])
         moves = self._moves(slices, drafted)
-        for projection in self._projections:
-            if projection.prepare is not None:
-                projection.prepare(batch)
+        self._warm_up(batch, drafted)
         with connection.transaction():
             connection.execute(LOCK_SHARED, {"lock": WRITERS_LOCK})
             refused = offsets.swap(connection, moves, self._group)
@@ -261,8 +259,9 @@ class Recorder:
             carried_out = self._apply_commands(connection, orders, learners, effects)
             fresh = deduplication.unseen(connection, drafted.dedupe_keys, drafted.record_ms, self._weeks_back)
             batch = self._with_current_consent(connection, batch, drafted, learners, orders).take(fresh)
+            batch = feedback.take(connection, drafted, batch, fresh)
             interaction_log.append(connection, batch, effects.applied_seq)
-            self._put_beside(connection, drafted, batch, fresh)
+            streaks.keep(connection, batch, travels(connection, self.identities, drafted, batch, fresh))
             with connection.pipeline():  # the database answers and writes while the next read model is computed
                 for projection in self._projections:
                     if projection.ask is not None:
@@ -301,6 +300,13 @@ class Recorder:
         recorded.commands = len(carried_out)
         recorded.contents = contents
         return recorded
+
+    def _warm_up(self, batch: Interactions, drafted: Draft) -> None:
+        """Loads what the batch needs and what takes long: no transaction may wait for that."""
+        feedback.prepare(batch, drafted)
+        for projection in self._projections:
+            if projection.prepare is not None:
+                projection.prepare(batch)
 
     # -- the parts of the transaction ------------------------------------------------------------------------------
 
@@ -384,26 +390,6 @@ class Recorder:
         for key, now in rows:
             consent[batch.learner == key] = now
         return Interactions(**{**{name: getattr(batch, name) for name in COLUMNS}, "consent": consent})
-
-    def _put_beside(self, connection: Connection, drafted: Draft, batch: Interactions, fresh: Mask) -> None:
-        """Keeps what the log of record does not hold: texts, zones that events stated, freezes spent."""
-        self._put_texts(connection, drafted, batch, fresh)
-        streaks.keep(connection, batch, travels(connection, self.identities, drafted, batch, fresh))
-
-    def _put_texts(self, connection: Connection, drafted: Draft, batch: Interactions, fresh: Mask) -> None:
-        kept = list(compress(drafted.messages, fresh))
-        rows = [row for row, message in enumerate(kept) if message.feedback]
-        if not rows:
-            return
-        connection.execute(
-            profiles.INSERT_TEXT,
-            {
-                "learners": batch.learner[rows],
-                "keys": batch.dedupe_key[rows],
-                "texts": [kept[row].feedback for row in rows],
-                "at": batch.at_ms[rows].astype("datetime64[ms]"),
-            },
-        )
 
     def _put_refused(self, connection: Connection, slices: list[Slice], effects: Effects) -> None:
         for piece in slices:

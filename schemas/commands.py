@@ -77,6 +77,16 @@ class Purpose(StrEnum):
     SHARE = "share"
 
 
+class Habit(StrEnum):
+    """What a learner may answer about how they like to work."""
+
+    THOROUGHNESS = "thoroughness"
+    PACE = "pace"
+    PRACTICE = "practice"
+    SOCIABILITY = "sociability"
+    EVENING = "evening"
+
+
 class ProfileRequest(Struct, frozen=True, kw_only=True, rename="camel", gc=False, omit_defaults=True):
     """A learner's declared profile, whole: what is absent is unset, not kept."""
 
@@ -281,6 +291,17 @@ class ConsentRequest(Struct, frozen=True, kw_only=True, rename="camel", omit_def
             examples=[{"personalise": True, "experiment": False}],
         ),
     ]
+    personality_answers: Annotated[
+        Annotated[
+            dict[Habit, Annotated[int, Meta(ge=1, le=5)]],
+            Meta(extra_json_schema={"propertyNames": {"enum": [habit.value for habit in Habit]}}),
+        ],
+        Meta(
+            description="How the learner likes to work, 1 (not at all) to 5 (very much); kept while `personality` is "
+            "agreed to, and replaced whole.",
+            examples=[{"practice": 5, "evening": 1}],
+        ),
+    ] = {}
 
 
 class ConsentSet(ConsentRequest, frozen=True, kw_only=True, tag_field="command", tag="ConsentSet"):

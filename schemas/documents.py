@@ -27,6 +27,7 @@ from schemas.paths import PathRequest
 from schemas.problems import Problem
 from schemas.read_models import Achievements, Profile
 from schemas.receipts import CommandReceipt, IngestReceipt
+from schemas.skills import SkillReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,7 @@ DOCUMENTS: tuple[Document, ...] = (
     Document("path-request", PathRequest, examples.PATH_REQUEST, "request"),
     Document("progress-request", ProgressRequest, examples.PROGRESS_REQUEST, "request"),
     Document("profile", Profile, examples.PROFILE, "answer"),
+    Document("skill-report", SkillReport, examples.SKILLS, "answer"),
     Document("recommendation", Recommendation, examples.RECOMMENDATION, "answer"),
     Document("trending-item", TrendingItem, examples.TRENDING_ITEM, "answer"),
     Document("achievements", Achievements, examples.ACHIEVEMENTS, "answer"),

@@ -218,11 +218,63 @@ FEEDBACK_REQUEST: Final[list[dict[str, Any]]] = [
 OVERRIDE_REQUEST: Final[list[dict[str, Any]]] = [{"override": {"kind": "hide", "contentId": "algebra-3"}}]
 FREEZE_REQUEST: Final[list[dict[str, Any]]] = [{"source": "EARNED"}]
 REPAIR_REQUEST: Final[list[dict[str, Any]]] = [{"missedDay": "2024-04-30"}]
-CONSENT_REQUEST: Final[list[dict[str, Any]]] = [{"purposes": {"personalise": True, "experiment": False}}]
+CONSENT_REQUEST: Final[list[dict[str, Any]]] = [
+    {"purposes": {"personalise": True, "experiment": False}},
+    {"purposes": {"personality": True}, "personalityAnswers": {"practice": 5, "evening": 1}},
+]
+
+_SKILL: Final[dict[str, Any]] = {
+    "name": "equations",
+    "mastery": 0.78,
+    "low": 0.66,
+    "high": 0.87,
+    "uncertainty": 0.105,
+    "attempts": 12,
+    "successes": 9,
+    "mastered": False,
+    "lastAttemptAt": _TIME,
+}
+SKILLS: Final[list[dict[str, Any]]] = [
+    {
+        "userId": "u-17",
+        "skills": [
+            {
+                "skill": _SKILL,
+                "history": [{"day": "2024-05-01", "mastery": 0.78, "low": 0.66, "high": 0.87, "attempts": 12}],
+            }
+        ],
+        "gaps": [
+            {"skill": "equations", "reason": "low mastery", "mastery": 0.78, "neededBy": ["Algebra in a week"]},
+        ],
+        "reviews": [
+            {
+                "contentId": "algebra-3",
+                "title": "Linear equations",
+                "dueAt": "2024-04-29T09:00:00Z",
+                "recall": 0.86,
+                "skills": ["equations"],
+            }
+        ],
+        "nextReviewAt": "2024-05-03T10:00:00Z",
+        "freshness": _FRESHNESS,
+    }
+]
 
 PROFILE: Final[list[dict[str, Any]]] = [
     {
         **_PROFILE,
+        "skills": [_SKILL],
+        "consent": {"personalise": True, "personality": True},
+        "personality": [
+            {
+                "name": "thoroughness",
+                "value": 0.71,
+                "answer": None,
+                "movedByBehaviour": 0.21,
+                "observations": 34,
+                "certainty": 0.87,
+            }
+        ],
         "engagement": {
             "score": 63.2,
             "terms": {"type": 30.1, "completion": 22.4, "timeRatio": 10.7},

@@ -14,6 +14,7 @@ from schemas.commands import LearningStyle, Pace
 from schemas.fields import Level
 from schemas.interactions import InteractionType
 
+_EXAMPLE_TIME = "2024-05-01T12:34:56Z"
 Moment = Annotated[datetime, Meta(tz=True)]
 Count = Annotated[int, Meta(ge=0)]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
@@ -134,6 +135,42 @@ class RecentInteraction(Struct, frozen=True, kw_only=True, rename="camel", gc=Fa
     ] = None
 
 
+class Skill(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
+    """How well a learner masters a skill, and how sure that is."""
+
+    name: Annotated[str, Meta(description="Name of the skill, as the catalogue words it.", examples=["equations"])]
+    mastery: Annotated[
+        Share, Meta(description="Expected success rate at the skill's average content, 0 to 1.", examples=[0.78])
+    ]
+    low: Annotated[Share, Meta(description="Lower end of its 90 % interval.", examples=[0.66])]
+    high: Annotated[Share, Meta(description="Upper end of its 90 % interval.", examples=[0.87])]
+    uncertainty: Annotated[
+        Annotated[float, Meta(ge=0.0, le=0.5)], Meta(description="Half the width of the interval.", examples=[0.105])
+    ]
+    attempts: Annotated[Count, Meta(description="Attempts at its content.", examples=[12])]
+    successes: Annotated[Count, Meta(description="Of them, successes.", examples=[9])]
+    mastered: Annotated[
+        bool, Meta(description="Gained at .85 with three successes in a row, lost below .75.", examples=[False])
+    ]
+    last_attempt_at: Annotated[Moment, Meta(description="Event time of the newest attempt.", examples=[_EXAMPLE_TIME])]
+
+
+class Trait(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
+    """One habit of a learner who agreed to be asked, and what moved it. It decides nothing."""
+
+    name: Annotated[
+        str,
+        Meta(description="thoroughness, pace, practice, sociability or evening.", examples=["thoroughness"]),
+    ]
+    value: Annotated[Share, Meta(description="0 to 1; one half where nothing is known.", examples=[0.71])]
+    answer: Annotated[Share | None, Meta(description="Where the learner's own answer put it; null without one.")] = None
+    moved_by_behaviour: Annotated[
+        Annotated[float, Meta(ge=-1.0, le=1.0)], Meta(description="How far behaviour moved it.", examples=[0.21])
+    ]
+    observations: Annotated[Count, Meta(description="Interactions that were observed.", examples=[34])]
+    certainty: Annotated[Share, Meta(description="Share of it that rests on behaviour.", examples=[0.87])]
+
+
 class Profile(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     """Everything about a learner: what was declared, and what their interactions show."""
 
@@ -161,6 +198,16 @@ class Profile(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     ] = ()
     content_type_preferences: Annotated[
         dict[str, float], Meta(description="How much the learner is drawn to each kind of content.")
+    ] = {}
+    skills: Annotated[
+        tuple[Skill, ...],
+        Meta(description="The skill vector's 20 most practised skills; all of them: `/api/profile/{userId}/skills`."),
+    ] = ()
+    personality: Annotated[
+        tuple[Trait, ...], Meta(description="Working habits; empty without consent to `personality`.")
+    ] = ()
+    consent: Annotated[
+        dict[str, bool], Meta(description="What the learner agrees to, by purpose.", examples=[{"personalise": True}])
     ] = {}
     recent_interactions: Annotated[
         tuple[RecentInteraction, ...], Meta(description="The newest interactions, newest first.")

@@ -23,14 +23,17 @@ from api.parameters import TOKEN, identifier, one_of, query, text, whole_number
 from api.problems import Answer
 from api.routes.exchange import HttpRequest, json_answer, not_found, request_headers, route
 from models.trending import DEFAULT_WINDOW, WINDOWS
-from projections.reads import achievements, content, profile, trending
+from projections.reads import achievements, content, profile, skills, trending
 from projections.reads.content import Content
 from projections.reads.trending import TrendingQuestion
+from projections.stores.postgres_pool import ReadPool
 from schemas import examples
 from schemas.lists import TrendingItem
 from schemas.read_models import Achievements, Profile
+from schemas.skills import SkillReport
 
 ONLY_TOKEN = frozenset({TOKEN})
+SKILLS = frozenset({"days", TOKEN})
 TRENDING = frozenset({"window", "contentType", "topic", "limit", TOKEN})
 USUAL_LIMIT = 10
 LARGEST_LIMIT = 100
@@ -40,6 +43,18 @@ _PROFILE = Contract(
     tag="Learners",
     parameters=(*READ_TOKEN, PREFER),
     replies={200: fresh("The profile.", Profile, examples.PROFILE)},
+    problems={404: "The learner is not known."},
+)
+_SKILLS = Contract(
+    summary="What a learner knows, what is missing, and what to review",
+    description="Each skill with its mastery by day, the gaps that goals and paths leave, and reviews that are due.",
+    tag="Learners",
+    parameters=(
+        number_parameter("days", "Days of history.", skills.HISTORY_DAYS, 1, skills.MOST_HISTORY_DAYS),
+        *READ_TOKEN,
+        PREFER,
+    ),
+    replies={200: fresh("The skills.", SkillReport, examples.SKILLS)},
     problems={404: "The learner is not known."},
 )
 _ACHIEVEMENTS = Contract(
@@ -76,6 +91,7 @@ def routes(dependencies: Dependencies) -> list[HTTPRouteHandler]:
     reads = _Reads(dependencies)
     return [
         route("GET", "/api/profile/{user_id:str}", reads.profile, _PROFILE),
+        route("GET", "/api/profile/{user_id:str}/skills", reads.skills, _SKILLS),
         route("GET", "/api/achievements/{user_id:str}", reads.achievements, _ACHIEVEMENTS),
         route("GET", "/api/trending", reads.trending, _TRENDING),
         route("GET", "/api/content/{content_id:str}", reads.content, _CONTENT),
@@ -89,12 +105,23 @@ class _Reads:
     async def profile(self, request: HttpRequest) -> Answer:
         return await self._of_learner(request, profile.read, "profile")
 
+    async def skills(self, request: HttpRequest) -> Answer:
+        parameters = query(request.scope["query_string"], SKILLS)
+        days = whole_number(parameters, "days", skills.HISTORY_DAYS, 1, skills.MOST_HISTORY_DAYS)
+
+        async def read(pool: ReadPool, user_id: str, part: int, now_ms: int) -> Any:
+            return await skills.read(pool, user_id, part, now_ms, days)
+
+        return await self._of_learner(request, read, "report", SKILLS)
+
     async def achievements(self, request: HttpRequest) -> Answer:
         return await self._of_learner(request, achievements.read, "achievements")
 
-    async def _of_learner(self, request: HttpRequest, read: Any, name: str) -> Answer:
+    async def _of_learner(
+        self, request: HttpRequest, read: Any, name: str, allowed: frozenset[str] = ONLY_TOKEN
+    ) -> Answer:
         dependencies = self._dependencies
-        parameters = query(request.scope["query_string"], ONLY_TOKEN)
+        parameters = query(request.scope["query_string"], allowed)
         user_id = identifier(request.path_params["user_id"], "userId")
         part = dependencies.partition(user_id)
         awaited = await dependencies.freshness.wait(request_headers(request), parameters, part)

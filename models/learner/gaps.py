@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
 from models.learner.constants import MASTERED_AT
-from models.learner.mastery import SkillMastery
-
-
-class GapReason(StrEnum):
-    """Why a skill is a gap."""
-
-    NEVER_TRIED = "never tried"
-    LOW_MASTERY = "low mastery"
-    DUE = "due for review"
+from models.learner.skill_mastery import SkillMastery
+from schemas.skills import GapReason
 
 
 @dataclass(frozen=True, slots=True)

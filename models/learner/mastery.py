@@ -7,48 +7,19 @@ the skill's items attempted by anyone, is uncertain with variance v = v_u + v_uk
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import pi, sqrt
-
 import numpy as np
 from numpy.typing import NDArray
 
 from models.learner import kernel
 from models.learner import layout as t
-from models.learner.kernel import holds_mastery, recent_failures, sigmoid
+from models.learner.kernel import holds_mastery, recent_failures
 from models.learner.learners import Learners
 from models.learner.shared import Shared
+from models.learner.skill_mastery import SkillMastery, mastery_of
 
 Float64 = NDArray[np.float64]
 Int64 = NDArray[np.int64]
 Mask = NDArray[np.bool_]
-
-INTERVAL_Z = 1.6448536269514722
-"""Half-width of the interval in standard deviations: 90 %."""
-
-
-@dataclass(frozen=True, slots=True)
-class SkillMastery:
-    """One entry of the skill vector."""
-
-    skill: int
-    """Dense skill key."""
-    mastery: float
-    """Expected success rate at the skill's average item, (0, 1)."""
-    low: float
-    high: float
-    """90 % interval of the success rate."""
-    attempts: int
-    successes: int
-    last_at_ms: int
-    """Newest attempt, Unix milliseconds; 0 where times are not known."""
-    recent_failures: int = 0
-    """Failures among the last three attempts."""
-
-    @property
-    def uncertainty(self) -> float:
-        """Half the width of the interval, (0, 0.5)."""
-        return (self.high - self.low) / 2
 
 
 def skill_vector(shared: Shared, learners: Learners, learner: int) -> list[SkillMastery]:
@@ -76,29 +47,6 @@ def skill_mastery(shared: Shared, learners: Learners, learner: int, skill: int) 
     prior = float(learners.tables.skill[0, t.SKILL_VARIANCE])
     ability = float(row[t.ABILITY]) - shared_difficulty(shared, skill)
     return mastery_of(skill=skill, ability=ability, variance=float(row[t.VARIANCE]) + prior)
-
-
-def mastery_of(
-    *,
-    skill: int,
-    ability: float,
-    variance: float,
-    outcomes: tuple[int, int] = (0, 0),
-    last_at_ms: int = 0,
-    recent_failures: int = 0,
-) -> SkillMastery:
-    """Mastery and interval of an ability (logits above the skill's difficulty) with a variance."""
-    spread = INTERVAL_Z * sqrt(variance)
-    return SkillMastery(
-        skill=skill,
-        mastery=sigmoid(ability / sqrt(1.0 + pi * variance / 8.0)),
-        low=sigmoid(ability - spread),
-        high=sigmoid(ability + spread),
-        attempts=sum(outcomes),
-        successes=outcomes[0],
-        last_at_ms=last_at_ms,
-        recent_failures=recent_failures,
-    )
 
 
 def is_mastered(entry: SkillMastery, was_mastered: bool) -> bool:

@@ -19,8 +19,8 @@ from models.learner.attempts import Attempts
 from models.learner.fsrs import Memories
 from models.learner.layout import LEARNER_WIDTH, SHARED_VERSION
 from models.learner.learners import Columns, Learners
-from models.learner.mastery import INTERVAL_Z
 from models.learner.shared import Shared
+from models.learner.skill_mastery import INTERVAL_Z
 
 HEAD_WIDTH = 11
 

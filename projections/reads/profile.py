@@ -9,19 +9,33 @@ import msgspec
 import numpy as np
 
 from models import engagement, preferences
+from models.columns import CONSENT_PERSONALITY
+from models.learner import personality
 from models.sessions import SESSION_GAP_MS
-from projections.reads import streaks
+from projections.profiles import BIT_OF_PURPOSE
+from projections.reads import skills, streaks
 from projections.reads.freshness import Seen, freshness, learner_offsets, seen, to_ms
 from projections.stores.postgres_pool import Query, ReadPool, Rows
 from schemas.commands import LearningStyle, Pace
 from schemas.fields import Level
 from schemas.interactions import TYPE_OF_CODE
-from schemas.read_models import Behaviour, Engagement, Preference, Profile, RecentInteraction, Sessions
+from schemas.read_models import (
+    Behaviour,
+    Engagement,
+    Preference,
+    Profile,
+    RecentInteraction,
+    Sessions,
+    Skill,
+    Trait,
+)
 
 RECENT = 20
 """Interactions shown."""
 TOPICS = 10
 """Topics of the preference vector shown."""
+SKILLS = 20
+"""Skills shown; all of them are in `projections.reads.skills`."""
 ITEMS = 2_000
 """Newest items that the preference vector is made of; older ones have faded."""
 LEFT_AFTER = dt.timedelta(days=7)
@@ -29,7 +43,7 @@ LEFT_AFTER = dt.timedelta(days=7)
 
 DECLARED: LiteralString = """
 SELECT l.timezone, l.day_start_hour, p.age, p.learning_style, p.experience_level, p.preferred_pace, p.interests,
-       p.career_goals, p.learning_objectives, p.language, coalesce(p.version, 0)
+       p.career_goals, p.learning_objectives, p.language, coalesce(p.version, 0), l.consent
 FROM learners l LEFT JOIN learner_private p USING (learner_key)
 WHERE l.user_id = %(user_id)s
 """
@@ -70,6 +84,13 @@ ORDER BY e.place
 """
 
 
+PERSONALITY: LiteralString = """
+SELECT p.totals, p.counts, a.answers
+FROM learners l LEFT JOIN personality p USING (learner_key) LEFT JOIN learner_private_answers a USING (learner_key)
+WHERE l.user_id = %(user_id)s
+"""
+
+
 class ProfileAnswer(NamedTuple):
     """A profile and what it reflects."""
 
@@ -97,15 +118,26 @@ async def read(pool: ReadPool, user_id: str, part: int, now_ms: int) -> ProfileA
         (CONTENT_COUNTS, {**who, "left_before": left_before}),
         (PREFERENCES, {**who, "items": ITEMS}),
         (LATEST, {**who, "recent": RECENT}),
+        (skills.ABILITY, who),
+        (skills.SKILLS, who),
+        (PERSONALITY, who),
         *streaks.queries(user_id),
     ]
-    offsets, declared, engaged, behaved, sessions, counts, preferred, latest, *dates = await pool.snapshot(queries)
+    answers = await pool.snapshot(queries)
+    offsets, declared, engaged, behaved, sessions, counts, preferred, latest, ability, skilled, habits, *dates = answers
     if not declared:
         return None
     what = seen(offsets)
     at_ms = max(now_ms, what.as_of_ms)
     applied_seq = max(declared[0][10], engaged[0][2] if engaged else 0)
-    profile = _declared(user_id, declared[0], freshness=freshness(what, applied_seq, now_ms, stale=False))
+    consent = declared[0][11]
+    profile = _declared(
+        user_id,
+        declared[0],
+        consent={purpose.value: bool(consent & bit) for purpose, bit in BIT_OF_PURPOSE.items()},
+        personality=_personality(habits[0]) if consent & CONSENT_PERSONALITY else (),
+        freshness=freshness(what, applied_seq, now_ms, stale=False),
+    )
     if not engaged:
         return ProfileAnswer(profile, what)
     topics, kinds = _preferences(preferred, at_ms)
@@ -117,13 +149,14 @@ async def read(pool: ReadPool, user_id: str, part: int, now_ms: int) -> ProfileA
         streak=streaks.streak_of(dates, at_ms),
         preferences=topics,
         content_type_preferences=kinds,
+        skills=_skills(skilled, skills.abilities_of(ability)),
         recent_interactions=tuple(_recent(row) for row in latest),
     )
     return ProfileAnswer(shown, what)
 
 
 def _declared(user_id: str, row: tuple[Any, ...], **others: Any) -> Profile:
-    timezone, day_start_hour, age, style, experience, pace, interests, goals, objectives, language, _ = row
+    timezone, day_start_hour, age, style, experience, pace, interests, goals, objectives, language, _, _ = row
     return Profile(
         user_id=user_id,
         age=age,
@@ -193,6 +226,29 @@ def _preferences(rows: Rows, at_ms: int) -> tuple[tuple[Preference, ...], dict[s
     vector = preferences.topic_vector(topics, positive, negative, TOPICS)
     by_kind = preferences.topic_vector([[kind] for kind in kinds], positive, negative, TOPICS)
     return tuple(Preference(topic=topic, weight=weight) for topic, weight in vector), dict(by_kind)
+
+
+def _skills(rows: Rows, whole: skills.Abilities) -> tuple[Skill, ...]:
+    """The most practised skills, then by name."""
+    shown = [skills.skill_in(row, whole) for row in rows]
+    return tuple(sorted(shown, key=lambda skill: (-skill.attempts, skill.name))[:SKILLS])
+
+
+def _personality(row: tuple[Any, ...]) -> tuple[Trait, ...]:
+    totals, counts, answers = row
+    nothing = [0.0] * len(personality.DIMENSIONS)
+    found = personality.personality(np.array(totals or nothing), np.array(counts or nothing, np.float64), answers)
+    return tuple(
+        Trait(
+            name=trait.name,
+            value=trait.value,
+            answer=trait.answer,
+            moved_by_behaviour=trait.moved_by_behaviour,
+            observations=trait.observations,
+            certainty=trait.certainty,
+        )
+        for trait in found
+    )
 
 
 def _recent(row: tuple[Any, ...]) -> RecentInteraction:

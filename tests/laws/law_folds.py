@@ -26,6 +26,7 @@ from models import (
 from models.achievement_rules import compile_rules
 from models.columns import Interactions
 from models.grouping import Groups, group
+from models.learner import personality
 from models.learner.of_interactions import ItemSkills, attempts_of
 from models.learner.shared import Shared
 from models.learner.skill_states import SkillStates, followed
@@ -112,6 +113,13 @@ def _learner_model(batches: Sequence[Interactions]) -> Any:
     }
 
 
+def _personality(batches: Sequence[Interactions]) -> Any:
+    habits = personality.habits_of(Interactions.empty())
+    for batch in batches:
+        habits = personality.joined(habits, personality.habits_of(batch))
+    return {"learner": habits.learner, "total": habits.total, "count": habits.count}
+
+
 LAWS: dict[str, Law] = {
     "engagement": Law(_learner_fold(engagement.empty, engagement.update), order_free=True),
     "behaviour": Law(_learner_fold(behaviour.empty, behaviour.update), order_free=True),
@@ -120,6 +128,7 @@ LAWS: dict[str, Law] = {
     "preferences": Law(_whole_fold(preferences.empty, preferences.update), order_free=True),
     "item_progress": Law(_whole_fold(item_progress.empty, item_progress.update), order_free=True),
     "learner_model": Law(_learner_model, order_free=False),
+    "personality": Law(_personality, order_free=True),
     "active_dates": Law(_whole_fold(active_dates.empty, active_dates.update), order_free=True),
     "achievements": Law(_achievements, order_free=False),
     "trending": Law(_whole_fold(trending.empty, trending.update), order_free=True),

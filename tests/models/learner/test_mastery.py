@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from models.learner.fold import update
-from models.learner.gaps import GapReason, knowledge_gaps
+from models.learner.gaps import knowledge_gaps
 from models.learner.learners import Learners
-from models.learner.mastery import SkillMastery, is_mastered, masteries, shared_difficulty, skill_mastery, skill_vector
+from models.learner.mastery import is_mastered, masteries, shared_difficulty, skill_mastery, skill_vector
 from models.learner.shared import Shared
+from models.learner.skill_mastery import SkillMastery
+from schemas.skills import GapReason
 
 
 def taught(outcomes, skill=3):
