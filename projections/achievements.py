@@ -242,26 +242,30 @@ def _unlock(connection: Connection, unlocks: Unlocks, compiled: Sequence[Compile
     ids = [stable_bytes("achievement", learner, rule_of[slot].id, tier) for learner, slot, tier, _ in found]
     # Rows sorted by key, as everywhere; the announcements below keep the order of the log.
     order = np.lexsort((unlocks.tier, unlocks.slot, unlocks.learner))
-    with connection.cursor(binary=True) as cursor:
-        inserted = cursor.execute(
-            UNLOCK,
-            {
-                "learners": unlocks.learner[order],
-                "slots": (unlocks.slot[order] + 1).astype(np.int16),
-                "tiers": unlocks.tier[order].astype(np.int16),
-                "unlock_ids": b"".join([ids[place] for place in order.tolist()]),
-                "unlocked_at": unlocks.at_ms[order].astype("datetime64[ms]"),
-                "applied_seq": effects.applied_seq,
-            },
-        ).fetchall()
+    inserted = connection.execute(
+        UNLOCK,
+        {
+            "learners": unlocks.learner[order],
+            "slots": (unlocks.slot[order] + 1).astype(np.int16),
+            "tiers": unlocks.tier[order].astype(np.int16),
+            "unlock_ids": b"".join([ids[place] for place in order.tolist()]),
+            "unlocked_at": unlocks.at_ms[order].astype("datetime64[ms]"),
+            "applied_seq": effects.applied_seq,
+        },
+        binary=True,
+    )
     if effects.replaying:
         return
-    user_of: dict[bytes, str] = dict(inserted)
-    effects.outbox += [
-        _announcement(user_of[unlock_id], learner, rule_of[slot], tier, at_ms, uuid_text(unlock_id))
-        for (learner, slot, tier, at_ms), unlock_id in zip(found, ids, strict=True)
-        if unlock_id in user_of
-    ]
+
+    def announce() -> None:
+        user_of: dict[bytes, str] = dict(inserted.fetchall())
+        effects.outbox += [
+            _announcement(user_of[unlock_id], learner, rule_of[slot], tier, at_ms, uuid_text(unlock_id))
+            for (learner, slot, tier, at_ms), unlock_id in zip(found, ids, strict=True)
+            if unlock_id in user_of
+        ]
+
+    effects.when_answered(announce)
 
 
 def _announcement(

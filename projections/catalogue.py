@@ -34,9 +34,8 @@ def put(connection: Connection, keys: Sequence[bytes | None], contents: Sequence
     """Takes over catalogue records in log order (None withdraws); returns how many contents changed."""
     latest = {(key or b"").decode(errors="replace"): content for key, content in zip(keys, contents, strict=True)}
     present = [content for _, content in sorted(latest.items()) if content is not None]
-    if present:
-        with connection.cursor() as cursor:
-            cursor.executemany(UPSERT, [_row(content) for content in present])
+    for content in present:
+        connection.execute(UPSERT, _row(content))
     withdrawn = sorted(content_id for content_id, content in latest.items() if content is None)
     if withdrawn:
         connection.execute(WITHDRAW, {"content_ids": withdrawn})

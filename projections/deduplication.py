@@ -10,7 +10,7 @@ The table holds 64 bits an event.  Of 10^8 events in the window, the chance that
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 
@@ -59,23 +59,28 @@ def weeks_back(days: int) -> int:
     return -(-days // 7)
 
 
-def unseen(connection: Connection, keys: Int64, record_ms: Int64, back: int = 1) -> Mask:
-    """True for the rows whose event is new, in this batch and in the window; notes the new ones as seen.
+def unseen(connection: Connection, keys: Int64, record_ms: Int64, back: int = 1) -> Callable[[], Mask]:
+    """Asks which events are new; call it for the mask: True for the rows new in this batch and in the window.
 
-    Runs inside the projection transaction: the notes stand or fall with the events' effects.
+    That call waits for the answer where this is within a burst, and notes the new ones as seen.  Both run inside the
+    projection transaction: the notes stand or fall with the events' effects.
     """
     fresh = first_occurrences(keys)
     if not len(keys):
-        return fresh
+        return lambda: fresh
     weeks = weeks_of(record_ms)
     # A week ahead as well: partitions of one topic are not read in the order of their record times.
     around = np.unique(np.concatenate([np.unique(weeks) + shift for shift in range(-back, 2)])).astype(np.int32)
-    seen = connection.execute(SELECT_SEEN, {"keys": keys[fresh], "weeks": around}).fetchall()
-    if seen:
-        fresh &= ~np.isin(keys, np.array([row[0] for row in seen], np.int64))
-    order = np.argsort(keys[fresh])
-    connection.execute(INSERT, {"weeks": weeks[fresh][order], "keys": keys[fresh][order]})
-    return fresh
+    answer = connection.execute(SELECT_SEEN, {"keys": keys[fresh], "weeks": around})
+
+    def found() -> Mask:
+        seen = answer.fetchall()
+        new = fresh & ~np.isin(keys, np.array([row[0] for row in seen], np.int64)) if seen else fresh
+        order = np.argsort(keys[new])
+        connection.execute(INSERT, {"weeks": weeks[new][order], "keys": keys[new][order]})
+        return new
+
+    return found
 
 
 def prepare_weeks(connection: Connection, weeks: Collection[int], back: int = 1) -> None:

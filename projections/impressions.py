@@ -176,7 +176,7 @@ def unseen(connection: Connection, servings: Sequence[Serving], weeks_back: int)
     keys = dedupe_keys(
         [one.message.user_id for one in servings], [f"impression/{one.message.list_id}" for one in servings]
     )
-    return list(compress(servings, deduplication.unseen(connection, keys, times(servings), weeks_back)))
+    return list(compress(servings, deduplication.unseen(connection, keys, times(servings), weeks_back)()))
 
 
 def reactions(

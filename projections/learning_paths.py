@@ -79,23 +79,20 @@ def create(connection: Connection, learner_key: int, command: PathCreated, effec
     }
     if connection.execute(INSERT_PATH, path).fetchone() is None:
         return 409, _EXISTS
-    with connection.cursor() as cursor:
-        cursor.executemany(
+    for ordinal, module in enumerate(command.modules):
+        connection.execute(
             INSERT_MODULE,
-            [
-                {
-                    "path_id": command.path_id,
-                    "learner_key": learner_key,
-                    "ordinal": ordinal,
-                    "module_id": module.id,
-                    "title": module.title,
-                    "content_type": module.type,
-                    "duration_seconds": module.duration,
-                    "prerequisites": list(module.prerequisites),
-                    "applied_seq": effects.applied_seq,
-                }
-                for ordinal, module in enumerate(command.modules)
-            ],
+            {
+                "path_id": command.path_id,
+                "learner_key": learner_key,
+                "ordinal": ordinal,
+                "module_id": module.id,
+                "title": module.title,
+                "content_type": module.type,
+                "duration_seconds": module.duration,
+                "prerequisites": list(module.prerequisites),
+                "applied_seq": effects.applied_seq,
+            },
         )
     # What the learner completed before the path was made counts.
     path_milestones.announce(connection, [command.path_id], effects)

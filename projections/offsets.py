@@ -8,7 +8,7 @@ member restarts).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -120,8 +120,11 @@ def read(
     return {TopicPartition(topic, part): Cursor(offset, epoch) for topic, part, offset, epoch in rows}
 
 
-def swap(connection: Connection, moves: Sequence[Move], projection: str = WORKER) -> set[TopicPartition]:
-    """Moves the offsets whose stored value and epoch are as expected; returns the partitions that did *not* move."""
+def swap(connection: Connection, moves: Sequence[Move], projection: str = WORKER) -> Callable[[], set[TopicPartition]]:
+    """Moves the offsets whose stored value and epoch are as expected; call it for the partitions that did *not* move.
+
+    Within a burst that call waits for the answer.
+    """
     ordered = sorted(moves, key=lambda move: move.partition)
     parameters: Mapping[str, object] = {
         **_names([move.partition for move in ordered]),
@@ -131,5 +134,6 @@ def swap(connection: Connection, moves: Sequence[Move], projection: str = WORKER
         "epochs": np.array([move.epoch for move in ordered], np.int64),
         "watermarks": np.array([move.watermark_ms for move in ordered], np.int64),
     }
-    moved = {TopicPartition(*row) for row in connection.execute(SWAP, parameters).fetchall()}
-    return {move.partition for move in ordered} - moved
+    answer = connection.execute(SWAP, parameters)
+    wanted = {move.partition for move in ordered}
+    return lambda: wanted - {TopicPartition(*row) for row in answer.fetchall()}

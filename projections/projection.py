@@ -41,6 +41,23 @@ class Effects:
     """Answers under way to what the projections asked beforehand, by projection name; each takes its own out."""
     mirror: dict[str, Any] = field(default_factory=dict)
     """Absolute values for Redis, by projection name; written after the commit by the projection's ``mirror``."""
+    waiting: list[Callable[[], None]] | None = None
+    """What is done once all projections have written; None: nothing waits."""
+
+    def when_answered(self, action: Callable[[], None]) -> None:
+        """Leaves for later what needs the answer of a write: the database goes on writing meanwhile.
+
+        Where nothing waits (a rebuild, a test), it is done at once.
+        """
+        if self.waiting is None:
+            action()
+        else:
+            self.waiting.append(action)
+
+    def answered(self) -> None:
+        """Does what was left for later, in that order."""
+        for action in self.waiting or ():
+            action()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +79,7 @@ class Projection:
     ask: Callable[[Connection, Interactions], Any] | None = None
     """Sends the queries that ``apply`` needs answered, without waiting for them; optional.
 
-    The recorder has all projections ask before the first one writes, so that the database answers while Python folds.
+    The recorder has all projections ask before the first one writes: all answers come with one wait.
     ``apply`` finds what this returned in ``Effects.asked`` and asks itself where it is not.
     """
     forget: tuple[LiteralString, ...]

@@ -38,11 +38,13 @@ from projections.offsets import Cursor, Move
 from projections.poll import Slice, TopicPartition
 from projections.projection import Effects, OutboxRecord, Projection
 from projections.registry import ALL
-from projections.stores.postgres import Connection, connect
+from projections.stores.burst import Answer, WriterConnection, connect_writer
+from projections.stores.postgres import Connection
 from schemas.commands import Command, EraseRequested, ProfileSet
 from schemas.topics import ACHIEVEMENTS, CATALOGUE, LEARNER_COMMANDS, MILESTONES
 
 LOCK_SHARED = "SELECT pg_advisory_xact_lock_shared(%(lock)s)"
+CONSENTS = "SELECT learner_key, consent FROM learners WHERE learner_key = ANY (%(learners)s)"
 LOCK_ALONE = "SELECT pg_advisory_lock(%(lock)s)"
 UNLOCK = "SELECT pg_advisory_unlock(%(lock)s)"
 NEXT_SEQ = "SELECT nextval('applied_seq')"
@@ -120,17 +122,17 @@ class Recorder:
         self._limit_restored = False
         self._group = group
         self._weeks_back = deduplication.weeks_back(dedupe_days)
-        self._connection: Connection | None = None
+        self._connection: WriterConnection | None = None
         self._content_until = 0.0
         self._months: set[tuple[int, int]] = set()
         self._weeks: set[int] = set()
 
     # -- connection ------------------------------------------------------------------------------------------------
 
-    def connection(self) -> Connection:
+    def connection(self) -> WriterConnection:
         """The writer's connection, opened when needed."""
         if self._connection is None or self._connection.closed:
-            self._connection = connect(self._database_url, autocommit=True, name=f"personalize-{self._group}")
+            self._connection = connect_writer(self._database_url, f"personalize-{self._group}")
             self._connection.execute(WRITER_SETTINGS)
             if not self._limit_restored:
                 self._limit.restore(applied_ranges.recent_dead(self._connection))
@@ -249,25 +251,26 @@ class Recorder:
         learners = self.identities.learners(connection, [command.user_id for command in orders])
         moves = self._moves(slices, drafted)
         self._warm_up(batch, drafted)
-        with connection.transaction():
+        with connection.burst():  # the database answers and writes while the next read model is computed
             connection.execute(LOCK_SHARED, {"lock": WRITERS_LOCK})
-            refused = offsets.swap(connection, moves, self._group)
-            if refused:
+            unmoved = offsets.swap(connection, moves, self._group)
+            sequence = connection.execute(NEXT_SEQ)
+            unseen = deduplication.unseen(connection, drafted.dedupe_keys, drafted.record_ms, self._weeks_back)
+            alone = not orders and not any(piece.messages for piece in slices if _is_catalogue(piece))
+            asked = self._ask(connection, batch) if alone else {}
+            if refused := unmoved():
                 raise NotMoved(refused)
-            effects = Effects(applied_seq=_scalar(connection, NEXT_SEQ))
+            effects = Effects(applied_seq=_only(sequence), waiting=[])
             contents = self._put_catalogue(connection, slices)
             carried_out = self._apply_commands(connection, orders, learners, effects)
-            fresh = deduplication.unseen(connection, drafted.dedupe_keys, drafted.record_ms, self._weeks_back)
-            batch = self._with_current_consent(connection, batch, drafted, learners, orders).take(fresh)
+            fresh = unseen()
+            batch = self._with_current_consent(connection, batch, drafted, learners, orders)
+            if not fresh.all():
+                batch, alone = batch.take(fresh), False
+            effects.asked = asked if alone else self._ask(connection, batch)
             batch = feedback.take(connection, drafted, batch, fresh)
-            interaction_log.append(connection, batch, effects.applied_seq)
             streaks.keep(connection, batch, travels(connection, self.identities, drafted, batch, fresh))
-            with connection.pipeline():  # the database answers and writes while the next read model is computed
-                for projection in self._projections:
-                    if projection.ask is not None:
-                        effects.asked[projection.name] = projection.ask(connection, batch)
-                for projection in self._projections:
-                    projection.apply(connection, batch, effects)
+            self._write(connection, batch, effects)
             recorded.served = impressions.record(
                 connection,
                 impressions.unseen(connection, impressions.servings_of(slices), self._weeks_back),
@@ -285,21 +288,10 @@ class Recorder:
         for move in moves:
             self.cursors[move.partition] = Cursor(move.end, move.epoch)
         self._limit.add(delivered, dead)
-        commanded = np.array([learner.key for _, learner in carried_out], np.int64)
-        recorded.applied_seq = effects.applied_seq
-        recorded.batch = batch
-        recorded.clamped = drafted.clamped
-        recorded.mirror = effects.mirror
-        recorded.touched = np.setdiff1d(np.union1d(batch.learner, commanded), erased)
         recorded.erased = erased
-        _count_refused(recorded, slices)
-        recorded.delivered = delivered[""]
         recorded.duplicates = len(fresh) - int(fresh.sum())
-        recorded.outbox = len(effects.outbox)
-        recorded.announced = [record for record in effects.outbox if record.topic in ANNOUNCED]
-        recorded.commands = len(carried_out)
         recorded.contents = contents
-        return recorded
+        return _told(recorded, slices, drafted, batch, effects, carried_out)
 
     def _warm_up(self, batch: Interactions, drafted: Draft) -> None:
         """Loads what the batch needs and what takes long: no transaction may wait for that."""
@@ -348,15 +340,33 @@ class Recorder:
 
     def _refresh_content(self, slices: list[Slice]) -> None:
         """Durations come from the catalogue, which other workers change as well; once a minute is soon enough."""
-        changing = any(piece.partition.topic == CATALOGUE.name and piece.messages for piece in slices)
+        changing = any(_is_catalogue(piece) and piece.messages for piece in slices)
         if changing or time.monotonic() >= self._content_until:
             self.identities.forget_content()
             self._content_until = 0.0 if changing else time.monotonic() + CONTENT_CACHE_SECONDS
 
+    def _ask(self, connection: Connection, batch: Interactions) -> dict[str, object]:
+        return {
+            projection.name: projection.ask(connection, batch)
+            for projection in self._projections
+            if projection.ask is not None
+        }
+
+    def _write(self, connection: Connection, batch: Interactions, effects: Effects) -> None:
+        """The log of record and every read model; rows that workers share come last, to hold their locks shortest."""
+        for projection in self._projections:
+            if not projection.shared:
+                projection.apply(connection, batch, effects)
+        interaction_log.append(connection, batch, effects.applied_seq)
+        for projection in self._projections:
+            if projection.shared:
+                projection.apply(connection, batch, effects)
+        effects.answered()
+
     def _put_catalogue(self, connection: Connection, slices: list[Slice]) -> int:
         changed = 0
         for piece in slices:
-            if piece.partition.topic == CATALOGUE.name:
+            if _is_catalogue(piece):
                 changed += catalogue.put(connection, piece.keys, piece.messages)
         return changed
 
@@ -382,10 +392,8 @@ class Recorder:
             return batch
         if any(isinstance(command, ProfileSet) for command in orders):
             return complete(connection, self.identities, drafted)
-        changed = sorted({learner.key for learner in learners})
-        rows = connection.execute(
-            "SELECT learner_key, consent FROM learners WHERE learner_key = ANY (%s)", (changed,)
-        ).fetchall()
+        changed = np.unique(np.array([learner.key for learner in learners], np.int64))
+        rows = connection.execute(CONSENTS, {"learners": changed}).fetchall()
         consent = batch.consent.copy()
         for key, now in rows:
             consent[batch.learner == key] = now
@@ -404,11 +412,6 @@ class Recorder:
                 self.identities.forget_learner(command.user_id)
                 erased.append(learner.key)
         return erased
-
-
-def _count_refused(recorded: Recorded, slices: list[Slice]) -> None:
-    recorded.dead = Counter(letter.reason for piece in slices for letter in piece.dead)
-    recorded.misrouted = sum(len(piece.misrouted) for piece in slices)
 
 
 def _unusable(slices: list[Slice]) -> tuple[Counter[str], Counter[str]]:
@@ -444,11 +447,39 @@ def _applied(slices: list[Slice], moves: list[Move], drafted: Draft, fresh: Mask
     return ranges
 
 
+def _told(
+    recorded: Recorded,
+    slices: list[Slice],
+    drafted: Draft,
+    batch: Interactions,
+    effects: Effects,
+    carried_out: list[tuple[Command, Learner]],
+) -> Recorded:
+    """Fills in what the transaction did."""
+    commanded = np.array([learner.key for _, learner in carried_out], np.int64)
+    recorded.applied_seq = effects.applied_seq
+    recorded.batch = batch
+    recorded.clamped = drafted.clamped
+    recorded.mirror = effects.mirror
+    recorded.touched = np.setdiff1d(np.union1d(batch.learner, commanded), recorded.erased)
+    recorded.delivered = sum(piece.delivered for piece in slices)
+    recorded.dead = Counter(letter.reason for piece in slices for letter in piece.dead)
+    recorded.misrouted = sum(len(piece.misrouted) for piece in slices)
+    recorded.outbox = len(effects.outbox)
+    recorded.announced = [record for record in effects.outbox if record.topic in ANNOUNCED]
+    recorded.commands = len(carried_out)
+    return recorded
+
+
 def _commands(slices: list[Slice]) -> list[Command]:
     return [m for piece in slices if piece.partition.topic == LEARNER_COMMANDS.name for m in piece.messages]
 
 
-def _scalar(connection: Connection, query: str) -> int:
-    row = connection.execute(query).fetchone()
+def _is_catalogue(piece: Slice) -> bool:
+    return piece.partition.topic == CATALOGUE.name
+
+
+def _only(answer: Answer) -> int:
+    row = answer.fetchone()
     assert row is not None
     return int(row[0])

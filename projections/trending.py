@@ -57,7 +57,7 @@ def apply(connection: Connection, batch: Interactions, effects: Effects) -> None
     if not len(added.item):
         return
     log_1h, log_24h, log_7d = added.log_sums
-    rows = connection.execute(
+    answer = connection.execute(
         ADD,
         {
             "item": added.item,
@@ -67,9 +67,9 @@ def apply(connection: Connection, batch: Interactions, effects: Effects) -> None
             "events": added.events,
             "last_at": added.last_at_ms.astype("datetime64[ms]"),
         },
-    ).fetchall()
+    )
     if not effects.replaying:
-        effects.mirror["trending"] = rows
+        effects.when_answered(lambda: effects.mirror.update(trending=answer.fetchall()))
 
 
 def redis_key(window: str) -> str:

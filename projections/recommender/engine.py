@@ -401,7 +401,7 @@ class Engine:
             if partition in owned.epochs
         ]
         with connection.transaction():
-            if offsets.swap(connection, moves, GROUP):
+            if offsets.swap(connection, moves, GROUP)():
                 raise Fenced("another recommender claimed our partitions: does one run with the same name?")
             snapshot_store.write(connection, packed, owned.digests)
             progress.put_ranges(connection, snapshot.ranges)

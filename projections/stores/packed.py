@@ -32,6 +32,7 @@ _WIRE = {
 
 
 Answer = psycopg.Cursor[tuple[Any, ...]]
+"""Of a `projections.stores.burst.WriterConnection`, its own kind, which is read alike."""
 
 
 class EndToEnd(NamedTuple):
@@ -42,8 +43,8 @@ class EndToEnd(NamedTuple):
 
 
 def ask(connection: Connection, query: LiteralString, parameters: Any) -> Answer:
-    """Sends a query whose answer ``packed_answer`` reads; in a pipeline this does not wait."""
-    return connection.cursor(binary=True).execute(query, parameters)
+    """Sends a query whose answer ``packed_answer`` reads; in a burst this does not wait."""
+    return connection.execute(query, parameters, binary=True)
 
 
 def packed_columns(

@@ -7,8 +7,9 @@ List columns (one list a row) travel as Arrow does it: one flat array and offset
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Sequence
-from typing import Any, LiteralString
+from typing import Any, LiteralString, TypeVar
 
 import numpy as np
 import psycopg
@@ -18,6 +19,7 @@ from psycopg.abc import Buffer, PyFormat
 from psycopg.adapt import Dumper
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+AnyConnection = TypeVar("AnyConnection", bound=Connection)
 
 # A stopped process inside a transaction must not hold its row locks for ever: the new owner's claim waits for them.
 SESSION_OPTIONS = (
@@ -36,34 +38,44 @@ TRANSIENT: tuple[type[Exception], ...] = (
 )
 """Failures that a retry in place can heal."""
 
-# dtype -> (array oid, element oid, element size in bytes, big-endian dtype).  Not by its name: str(dtype) takes 10 us.
-_ARRAY_TYPES: dict[np.dtype[Any], tuple[int, int, int, str]] = {
-    np.dtype("int16"): (1005, 21, 2, ">i2"),
-    np.dtype("int32"): (1007, 23, 4, ">i4"),
-    np.dtype("int64"): (1016, 20, 8, ">i8"),
-    np.dtype("float32"): (1021, 700, 4, ">f4"),
-    np.dtype("float64"): (1022, 701, 8, ">f8"),
-    np.dtype("bool"): (1000, 16, 1, "?"),
-    np.dtype("datetime64[ms]"): (1185, 1184, 8, ">i8"),
+# dtype -> (array oid, element oid, one element behind its size in bytes).  Not by its name: str(dtype) takes 10 us.
+_ARRAY_TYPES: dict[np.dtype[Any], tuple[int, int, np.dtype[Any]]] = {
+    np.dtype(name): (array, element, np.dtype([("size", ">i4"), ("value", wire)]))
+    for name, array, element, wire in (
+        ("int16", 1005, 21, ">i2"),
+        ("int32", 1007, 23, ">i4"),
+        ("int64", 1016, 20, ">i8"),
+        ("float32", 1021, 700, ">f4"),
+        ("float64", 1022, 701, ">f8"),
+        ("bool", 1000, 16, "?"),
+        ("datetime64[ms]", 1185, 1184, ">i8"),
+    )
 }
 _POSTGRES_EPOCH_MS = 946_684_800_000
+_ARRAY_HEADER = struct.Struct(">5i").pack
+"""Dimensions, whether there are NULLs, element oid, length, lower bound."""
 
 
-def encode_array(values: NDArray[Any]) -> bytes:
-    """A one-dimensional array in Postgres' binary array format; raises TypeError for an unknown dtype."""
+def array_oid(values: NDArray[Any]) -> int:
+    """The type that an array travels as; raises TypeError for an unknown dtype or shape."""
     kind = _ARRAY_TYPES.get(values.dtype)
     if kind is None or values.ndim != 1:
         raise TypeError(f"no Postgres array for dtype {values.dtype} with {values.ndim} dimensions")
-    _, element_oid, size, wire = kind
+    return kind[0]
+
+
+def encode_array(values: NDArray[Any]) -> bytes:
+    """A one-dimensional array in Postgres' binary array format; raises TypeError as `array_oid` does."""
+    array_oid(values)
+    _, element_oid, wire = _ARRAY_TYPES[values.dtype]
     if values.dtype.kind == "M":
-        values = (values.astype(np.int64) - _POSTGRES_EPOCH_MS) * 1000
+        values = (values.view(np.int64) - _POSTGRES_EPOCH_MS) * 1000
     if len(values) == 0:
-        return np.array([0, 0, element_oid], ">i4").tobytes()
-    header = np.array([1, 0, element_oid, len(values), 1], ">i4").tobytes()
-    body = np.empty(len(values), dtype=[("length", ">i4"), ("value", wire)])
-    body["length"] = size
+        return _ARRAY_HEADER(0, 0, element_oid, 0, 0)[:12]
+    body = np.empty(len(values), wire)
+    body["size"] = wire.itemsize - 4
     body["value"] = values
-    return header + body.tobytes()
+    return _ARRAY_HEADER(1, 0, element_oid, len(values), 1) + body.tobytes()
 
 
 class _ArrayDumper(Dumper):
@@ -78,10 +90,7 @@ class _ArrayDumper(Dumper):
         return (self.cls, obj.dtype)
 
     def upgrade(self, obj: Any, format: PyFormat) -> Dumper:  # noqa: A002, ARG002
-        kind = _ARRAY_TYPES.get(obj.dtype)
-        if kind is None:
-            raise TypeError(f"no Postgres array for dtype {obj.dtype}")
-        return _ArrayDumper(self.cls, None, kind[0])
+        return _ArrayDumper(self.cls, None, array_oid(obj))
 
     def dump(self, obj: Any) -> Buffer | None:
         return encode_array(obj)
@@ -94,7 +103,12 @@ def register_arrays(connection: Any) -> None:
 
 def connect(database_url: str, *, autocommit: bool = False, name: str = "personalize") -> Connection:
     """A connection with the session limits above, NumPy parameters and prepared statements."""
-    connection = psycopg.connect(
+    return connect_as(psycopg.Connection[tuple[Any, ...]], database_url, autocommit=autocommit, name=name)
+
+
+def connect_as(kind: type[AnyConnection], database_url: str, *, autocommit: bool, name: str) -> AnyConnection:
+    """The same as a subclass of psycopg's connection."""
+    connection = kind.connect(
         database_url,
         autocommit=autocommit,
         connect_timeout=CONNECT_TIMEOUT_SECONDS,
@@ -141,4 +155,14 @@ def flatten(lists: Iterable[NDArray[Any]], dtype: Any) -> tuple[NDArray[Any], ND
     return flat, firsts, ends
 
 
-__all__ = ["TRANSIENT", "Connection", "columns", "connect", "encode_array", "flatten", "register_arrays"]
+__all__ = [
+    "TRANSIENT",
+    "Connection",
+    "array_oid",
+    "columns",
+    "connect",
+    "connect_as",
+    "encode_array",
+    "flatten",
+    "register_arrays",
+]

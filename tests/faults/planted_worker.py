@@ -14,14 +14,14 @@ def no_compare_and_swap() -> None:
     """Offsets are moved whatever they are: a process that lost its partitions writes on."""
     from projections import offsets
 
-    def swap(connection: Any, moves: Any, projection: str = offsets.WORKER) -> set[Any]:
+    def swap(connection: Any, moves: Any, projection: str = offsets.WORKER) -> Any:
         for move in moves:
             connection.execute(
-                "UPDATE stream_offset SET next_offset = greatest(next_offset, %s)"
-                " WHERE projection = %s AND topic = %s AND part = %s",
-                (move.end, projection, *move.partition),
+                "UPDATE stream_offset SET next_offset = greatest(next_offset, %(end)s)"
+                " WHERE projection = %(projection)s AND topic = %(topic)s AND part = %(part)s",
+                {"end": move.end, "projection": projection, **move.partition._asdict()},
             )
-        return set()
+        return set
 
     offsets.swap = swap
 
@@ -35,12 +35,12 @@ def commit_before_write() -> None:
 
     swap = offsets.swap
 
-    def committed(connection: Any, moves: Any, projection: str = offsets.WORKER) -> set[Any]:
+    def committed(connection: Any, moves: Any, projection: str = offsets.WORKER) -> Any:
         with psycopg.connect(_url(), autocommit=True) as early:
             register_arrays(early)
-            refused = swap(early, moves, projection)
+            refused = swap(early, moves, projection)()
         time.sleep(0.05)
-        return refused
+        return lambda: refused
 
     offsets.swap = committed
 

@@ -1,0 +1,282 @@
+"""How do thirty statements cost two waits?  A transaction whose statements are sent together and answered together.
+
+Within `WriterConnection.burst` a statement is queued, not awaited: libpq's pipeline mode sends what has gathered when
+somebody fetches an answer, or at the end.  Each statement is prepared once a connection, under its text and the types
+of its parameters.  What an ordinary execute spends on one statement (a send, a wake-up of the server, a look for
+answers, the choice of a plan) is spent once a burst: 30 statements with three arrays each cost 0.5 ms of Python
+instead of 2.2 ms, and half of Postgres' time.
+
+An error shows when an answer is fetched, or at the end.  It closes the connection, as what the server still knows of
+the burst is not worth asking.
+"""
+
+from __future__ import annotations
+
+import re
+import select
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from functools import cache
+from typing import Any, Final, LiteralString, Self, cast
+
+import numpy as np
+import psycopg
+from psycopg import pq
+from psycopg.abc import Buffer
+from psycopg.adapt import PyFormat, Transformer
+
+from projections.stores.postgres import Connection, array_oid, connect_as, encode_array
+
+MOST_PREPARED: Final = 400
+"""Statements kept on the server; reached only when parameters change their types all the time."""
+
+_PLACEHOLDER = re.compile(r"%(?:%|\((\w+)\)s)")
+_SYNC: Final = None
+"""Stands in the queue of answers for the end of a burst."""
+
+
+class Answer:
+    """What a queued statement brings; asking for rows waits for them."""
+
+    def __init__(self, connection: WriterConnection, number: int, binary: bool) -> None:
+        self._connection = connection
+        self._number = number
+        self._binary = binary
+        self._result: pq.abc.PGresult | None = None
+        self._next = 0
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        """The next row, if there is one."""
+        result = self._arrived()
+        if self._next >= result.ntuples:
+            return None
+        self._next += 1
+        return self._rows(result, self._next - 1, self._next)[0]
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """All rows that were not fetched yet."""
+        result = self._arrived()
+        first, self._next = self._next, result.ntuples
+        return self._rows(result, first, self._next)
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows the statement touched or brought."""
+        return self._arrived().command_tuples or 0
+
+    def close(self) -> None:
+        """Lets go of the rows."""
+
+    def _arrived(self) -> pq.abc.PGresult:
+        while self._result is None:
+            self._connection.wait_for(self._number)
+        return self._result
+
+    def _rows(self, result: pq.abc.PGresult, first: int, last: int) -> list[tuple[Any, ...]]:
+        loads = Transformer(self._connection)
+        loads.set_pgresult(result, format=pq.Format.BINARY if self._binary else pq.Format.TEXT)
+        return loads.load_rows(first, last, cast(Any, tuple))
+
+
+class WriterConnection(psycopg.Connection[tuple[Any, ...]]):
+    """A connection whose `execute` queues while a `burst` lasts, and is the ordinary one otherwise."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._prepared_names: dict[tuple[str, tuple[int, ...]], bytes] = {}
+        self._queue: deque[Answer | None] | None = None
+        """Answers not yet arrived; no queue outside a burst."""
+        self._sent = 0
+        """Statements queued so far, ever."""
+        self._asked_for = 0
+        """Up to which of them the server was told to answer at once."""
+        self._poll = select.poll()
+
+    @contextmanager
+    def burst(self) -> Iterator[Self]:
+        """One transaction: committed at the end, rolled back when the block raises.
+
+        Raises:
+            psycopg.Error: what a statement or the commit failed with; the connection is closed then.
+        """
+        if len(self._prepared_names) > MOST_PREPARED:
+            super().execute("DEALLOCATE ALL")
+            self._prepared_names.clear()
+        self._begin()
+        try:
+            self.execute("BEGIN")
+            yield self
+            self.execute("COMMIT")
+            self._end()
+        except psycopg.Error:
+            self._queue = None
+            self.close()
+            raise
+        except BaseException:
+            self._give_up()
+            raise
+
+    def execute(self, query: Any, params: Any = None, *, prepare: bool | None = None, binary: bool = False) -> Any:
+        """Runs a statement, or queues it within a burst.
+
+        Args:
+            query: its text; within a burst with named placeholders only.
+            params: by name.
+            prepare: as psycopg has it; within a burst every statement is.
+            binary: whether the rows shall travel in Postgres' binary format.
+        """
+        if self._queue is None:
+            return super().execute(query, params, prepare=prepare, binary=binary)
+        text, names = _numbered(query)
+        values = [params[name] for name in names]
+        types, formats, wire = self._dump(values)
+        name = self._prepared_names.get((text, types))
+        if name is None:
+            name = b"burst%d" % self._sent
+            self._prepared_names[text, types] = name
+            self._queued(binary=False)
+            self.pgconn.send_prepare(name, text.encode(), types)
+        answer = self._queued(binary)
+        self.pgconn.send_query_prepared(name, wire, formats, int(binary))
+        return answer
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Answers what is queued, and lets ordinary use of the connection happen within a burst."""
+        if self._queue is None:
+            yield
+            return
+        self._end()
+        yield
+        self._begin()
+
+    def wait_for(self, number: int) -> None:
+        """Reads the next answer, after telling the server to send what is ready up to this statement."""
+        if number >= self._asked_for:
+            self.pgconn.send_flush_request()
+            self._asked_for = self._sent
+        self._take()
+
+    def push(self) -> None:
+        """Has the server begin with what is queued, without waiting for it."""
+        self.pgconn.send_flush_request()
+        self._asked_for = self._sent
+        self.pgconn.flush()
+
+    def _begin(self) -> None:
+        self.pgconn.enter_pipeline_mode()
+        self._queue = deque()
+        self._poll = select.poll()
+        self._poll.register(self.pgconn.socket, select.POLLIN)
+
+    def _end(self) -> None:
+        """Waits for all answers and leaves the pipeline mode; the first error is raised."""
+        queue = self._queue
+        assert queue is not None
+        self.pgconn.pipeline_sync()
+        self._asked_for = self._sent
+        queue.append(_SYNC)
+        while queue:
+            self._take()
+        self._queue = None
+        self.pgconn.exit_pipeline_mode()
+
+    def _give_up(self) -> None:
+        """Rolls back; a connection that does not answer, or that answers with an error, is closed."""
+        try:
+            if self._queue is not None:
+                self._end()
+            self.rollback()
+        except psycopg.Error:
+            self._queue = None
+            with suppress(psycopg.Error):
+                self.close()
+
+    def _queued(self, binary: bool) -> Answer:
+        assert self._queue is not None
+        answer = Answer(self, self._sent, binary)
+        self._sent += 1
+        self._queue.append(answer)
+        return answer
+
+    def _take(self) -> None:
+        """Reads one result, for the answer at the head of the queue."""
+        queue = self._queue
+        assert queue is not None
+        result = self._next_result()
+        if result is None:  # the statement is over
+            queue.popleft()
+            return
+        head = queue[0]
+        if head is _SYNC:
+            queue.popleft()
+        elif result.status in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
+            head._result = result
+        else:
+            raise _error(result)
+
+    def _next_result(self) -> pq.abc.PGresult | None:
+        pgconn = self.pgconn
+        unsent = pgconn.flush()
+        while pgconn.is_busy():
+            self._poll.modify(pgconn.socket, select.POLLIN | (select.POLLOUT if unsent else 0))
+            if self._poll.poll()[0][1] & ~select.POLLOUT:
+                pgconn.consume_input()
+            if unsent:
+                unsent = pgconn.flush()
+        return pgconn.get_result()
+
+    def _dump(self, values: Sequence[Any]) -> tuple[tuple[int, ...], list[int], list[Buffer | None]]:
+        """(types, formats, bytes) of the parameters; arrays by our own encoder, the rest by psycopg's."""
+        types, formats, wire = [0] * len(values), [1] * len(values), cast("list[Buffer | None]", [None] * len(values))
+        others = []
+        for place, value in enumerate(values):
+            if type(value) is np.ndarray:
+                types[place] = array_oid(value)
+                wire[place] = encode_array(value)
+            else:
+                others.append(place)
+        if others:
+            dumps = Transformer(self)
+            found = dumps.dump_sequence([values[place] for place in others], [PyFormat.AUTO] * len(others))
+            for place, one, oid, kind in zip(others, found, dumps.types or (), dumps.formats or (), strict=True):
+                wire[place], types[place], formats[place] = one, oid, kind
+        return tuple(types), formats, wire
+
+
+def copy_in(connection: Connection, statement: LiteralString, data: bytes) -> None:
+    """Runs a COPY ... FROM STDIN; within a burst everything before it is answered first, as libpq demands."""
+    pause = connection.paused() if isinstance(connection, WriterConnection) else nullcontext()
+    with pause, connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(data)
+
+
+def connect_writer(database_url: str, name: str) -> WriterConnection:
+    """A connection for bursts, in autocommit outside of them, with the session limits of every connection."""
+    return connect_as(WriterConnection, database_url, autocommit=True, name=name)
+
+
+@cache
+def _numbered(query: str) -> tuple[str, tuple[str, ...]]:
+    """The text with ``$1, $2, ...`` for its named placeholders, and their names in that order."""
+    places: dict[str, int] = {}
+
+    def number(found: re.Match[str]) -> str:
+        name = found[1]
+        return "%" if name is None else f"${places.setdefault(name, len(places) + 1)}"
+
+    return _PLACEHOLDER.sub(number, query), tuple(places)
+
+
+def _error(result: pq.abc.PGresult) -> psycopg.Error:
+    state = result.error_field(pq.DiagnosticField.SQLSTATE)
+    message = result.get_error_message()
+    try:
+        kind: type[psycopg.Error] = psycopg.errors.lookup(state.decode() if state else "")
+    except KeyError:
+        kind = psycopg.OperationalError if state is None else psycopg.DatabaseError
+    return kind(message)
+
+
+__all__ = ["Answer", "WriterConnection", "connect_writer", "copy_in"]
