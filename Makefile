@@ -90,6 +90,10 @@ laws: $(INSTALLED) ## the laws that every fold obeys, with more examples
 integration: $(INSTALLED) ## the tests that need real servers
 	@$(PYTEST) -m "servers and not faults"
 
+.PHONY: hostile
+hostile: $(INSTALLED) ## 10,000 hostile requests: no 5xx, no leak, memory flat
+	@PERSONALIZE_HOSTILE=10000 $(PYTEST) -s tests/api/test_hostile_requests.py
+
 .PHONY: faults
 faults: $(INSTALLED) ## kill, stop and restart real processes; compare with a reference fold (slow)
 	@$(PYTEST) -m faults tests

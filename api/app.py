@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from litestar import Litestar, Request, Response
+from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 
 from api.contract.document import document_text
 from api.dependencies import Dependencies
 from api.edge import Edge, log_failure
+from api.idempotency import Idempotency
 from api.problems import KINDS, ProblemError, problem, problem_answer, unavailable
 from api.recommendations import Lists
 from api.routes import (
@@ -64,6 +66,7 @@ def create_app(dependencies: Dependencies, lists: Lists | None = None) -> Litest
             HTTPException: _framework_error,
             Exception: _unforeseen,
         },
+        state=State({"idempotency": Idempotency(dependencies.bookkeeping)}),
         on_startup=[dependencies.open],
         on_shutdown=[dependencies.close],
         openapi_config=None,

@@ -11,6 +11,7 @@ from api.access.access import Access
 from api.access.audit import Audit, pseudonyms
 from api.access.key_sets import KeySet, source
 from api.access.keys import Keys, loader
+from api.access.rate_limits import RateLimits
 from api.access.sessions import Sessions
 from api.access.web_tokens import WebTokens, WebTokenSettings
 from api.freshness import Freshness
@@ -28,6 +29,7 @@ from projections.reads.trending import TrendingQuestion
 from projections.stores.postgres_appender import Appender
 from projections.stores.postgres_pool import ReadPool, Unavailable
 from projections.stores.redis import Reader, RedisAddress
+from projections.stores.redis_bookkeeping import Bookkeeping
 from projections.stores.redis_changes import Changes
 from schemas.partitioning import partition_of
 
@@ -70,6 +72,8 @@ class Dependencies:
     freshness: Freshness
     metrics: Metrics
     access: Access
+    bookkeeping: Bookkeeping | None
+    """Counts and answers that processes share; None without Redis."""
     streams: Streams | None
     """None without Redis."""
     impressions: Impressions
@@ -99,6 +103,8 @@ class Dependencies:
         await self.access.close()
         await self.impressions.close()
         await self.publisher.close()
+        if self.bookkeeping is not None:
+            await self.bookkeeping.close()
         if self.redis is not None:
             await self.redis.close()
         await self.pool.close()
@@ -137,7 +143,8 @@ def build(settings: ApiSettings, now_ms: Callable[[], int] = _now_ms) -> Depende
     if settings.redis is not None:
         streams = Streams(Changes(settings.redis), fetch_trending, fetch_key, fetch_ids, Unavailable)
     waiting = Waiting(fetch_offsets, fetch_lists, Unavailable)
-    access = _access(settings, pool, now_ms)
+    bookkeeping = Bookkeeping(settings.redis) if settings.redis is not None else None
+    access = _access(settings, pool, bookkeeping, now_ms)
     freshness = Freshness(tokens, waiting, settings.limits, metrics)
     metrics.watch("readers_waiting", "Reads waiting for a write to become visible.", lambda: waiting.count)
     metrics.count("readers_refused", "Reads that found too many waiting.", lambda: waiting.refused)
@@ -145,6 +152,7 @@ def build(settings: ApiSettings, now_ms: Callable[[], int] = _now_ms) -> Depende
     metrics.count(
         "audit_entries_lost", "Entries of the audit log lost for want of room.", lambda: access.audit.dropped_ever
     )
+    metrics.count("rate_limited", "Requests refused for their number.", lambda: access.limits.refused)
     metrics.count("impressions_published", "Served lists told to Kafka.", lambda: impressions.published)
     metrics.count("impressions_dropped", "Served lists that found no room.", lambda: impressions.dropped)
     metrics.watch("impressions_waiting", "Served lists not told yet.", lambda: impressions.waiting)
@@ -168,13 +176,16 @@ def build(settings: ApiSettings, now_ms: Callable[[], int] = _now_ms) -> Depende
         freshness=freshness,
         metrics=metrics,
         access=access,
+        bookkeeping=bookkeeping,
         streams=streams,
         impressions=impressions,
         now_ms=now_ms,
     )
 
 
-def _access(settings: ApiSettings, pool: ReadPool, now_ms: Callable[[], int]) -> Access:
+def _access(
+    settings: ApiSettings, pool: ReadPool, bookkeeping: Bookkeeping | None, now_ms: Callable[[], int]
+) -> Access:
     pseudonym = pseudonyms(settings.token_secret)
     web_tokens = None
     if settings.web_tokens is not None:
@@ -184,6 +195,7 @@ def _access(settings: ApiSettings, pool: ReadPool, now_ms: Callable[[], int]) ->
         web_tokens,
         Sessions(settings.token_secret),
         Audit(Appender(settings.database_url), pseudonym, now_ms),
+        RateLimits(bookkeeping),
         required=settings.access_required,
         origins=settings.origins,
         answer_seconds=settings.limits.answer_seconds,

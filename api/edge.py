@@ -127,8 +127,7 @@ class Edge:
                 await response.answer(asked)
                 return
             if self._access is not None:
-                scope["state"][PROTECTED] = await self._access.caller(scope, headers)
-                self._access.check_origin(scope, headers)
+                await self._identify(self._access, scope, headers, response)
             raw_path: bytes = scope["raw_path"]
             hot = raw_path.startswith(HOT_PREFIX) and b"/" not in raw_path[len(HOT_PREFIX) :]
             if hot and scope["method"] == "GET" and len(raw_path) > len(HOT_PREFIX):
@@ -148,10 +147,26 @@ class Edge:
             log_failure(error, scope, response.request_id.decode())
             await response.answer(problem_answer(problem(500), response.request_id.decode()))
 
+    async def _identify(self, access: Access, scope: Scope, headers: dict[bytes, bytes], response: _Response) -> None:
+        """Finds the caller and counts the request; raises the problem of one that is not to be served."""
+        try:
+            caller = await access.caller(scope, headers)
+        except ProblemError:
+            access.limits.check_stranger(scope)
+            raise
+        if caller is NOBODY:
+            access.limits.check_stranger(scope)
+        scope["state"][PROTECTED] = caller
+        access.check_origin(scope, headers)
+        if caller.limited:
+            response.add(await access.limits.check(caller))
+
     def _write_down(self, scope: Scope, state: dict[str, Any], route: str, response: _Response) -> None:
         """Hands refusals, and what administrators do, to the audit log."""
         caller: Caller = state[PROTECTED]
         denial = state.get(DENIAL)
+        if response.status == 401 and self._access is not None:
+            self._access.limits.count_stranger(scope)
         if self._access is None or (denial is None and (caller is ANYBODY or Right.ADMIN not in caller.scopes)):
             return
         request_id = response.request_id.decode()
@@ -188,6 +203,10 @@ class _Response:
                 *self._more,
             ]
         await self._send(message)
+
+    def add(self, headers: Headers) -> None:
+        """Adds headers to the response, which has not begun."""
+        self._more = [*self._more, *headers]
 
     async def answer(self, answer: Answer) -> None:
         """Sends a whole response, unless one was begun."""

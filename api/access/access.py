@@ -10,6 +10,7 @@ from api.access.audit import Audit
 from api.access.callers import ANYBODY, NOBODY, Caller, forbidden, unauthorized
 from api.access.key_sets import KeySetAwayError
 from api.access.keys import Keys
+from api.access.rate_limits import RateLimits
 from api.access.rules import deny
 from api.access.sessions import Sessions, cookie_of
 from api.access.web_tokens import WebTokens
@@ -29,6 +30,7 @@ class Access:
         web_tokens: checks web tokens; None: there are none.
         sessions: sessions of the page.
         audit: what is written down.
+        limits: how often callers may ask.
         required: credentials are asked for even if there never was a key, as beyond loopback.
         origins: other sites whose pages may call (CORS).
         answer_seconds: how long a request waits for the keys at start.
@@ -41,6 +43,7 @@ class Access:
         web_tokens: WebTokens | None,
         sessions: Sessions,
         audit: Audit,
+        limits: RateLimits,
         *,
         required: bool = False,
         origins: frozenset[str] = frozenset(),
@@ -51,6 +54,7 @@ class Access:
         self.web_tokens = web_tokens
         self.sessions = sessions
         self.audit = audit
+        self.limits = limits
         self.origins = frozenset(origin.encode() for origin in origins)
         self._required = required or web_tokens is not None
         self._answer_seconds = answer_seconds

@@ -65,7 +65,7 @@ class Caller:
         return self.subject is None or self.subject == user_id
 
 
-NOBODY = Caller(name="nobody")
+NOBODY = Caller(name="nobody", limited=False)
 """A request without credentials, where they are asked for."""
 ANYBODY = Caller(name="anybody", scopes=EVERYTHING, limited=False)
 """A request to an API that asks for no credentials: it listens on loopback only, and no key was ever made."""

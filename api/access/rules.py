@@ -50,6 +50,7 @@ RULES: dict[str, Rule] = {
     "GET /api/profile/{user_id:str}": Rule(Scope.PROFILES_READ, Learner.PATH),
     "DELETE /api/profile/{user_id:str}": Rule(Scope.PROFILES_ERASE, Learner.PATH),
     "POST /api/profile/{user_id:str}/consent": Rule(Scope.PROFILES_WRITE, Learner.PATH),
+    "GET /api/profile/{user_id:str}/skills": Rule(Scope.PROFILES_READ, Learner.PATH),
     "GET /api/learners": Rule(Scope.ADMIN),
     "GET /api/stream": Rule(Scope.PROFILES_READ, Learner.QUERY),
     "GET /api/recommendations/{user_id:str}": Rule(Scope.RECOMMENDATIONS_READ, Learner.PATH),

@@ -15,7 +15,7 @@ import msgspec
 from litestar.handlers import HTTPRouteHandler
 
 from api.access.rules import RULES, UNLISTED
-from api.contract.parts import BODY_PROBLEMS, IDENTIFIER, PATH_PARAMETERS
+from api.contract.parts import BODY_PROBLEMS, IDEMPOTENCY_KEY, IDENTIFIER, PATH_PARAMETERS
 from api.contract.vocabulary import CONTRACT, Body, Contract, Header, Link, Parameter, Reply
 from api.problems import KINDS, InputError, ProblemDetails
 from schemas.invalid import Reason
@@ -29,6 +29,7 @@ PROBLEMS: Mapping[int, str] = {
     401: "No credentials, or none that are good; on loopback none are needed until a key was made.",
     403: "The credentials do not grant this, or a page of another site asks.",
     414: "Path and query are longer than 8 KB.",
+    429: "Too many requests of this caller; `RateLimit` and `Retry-After` say when to go on.",
     431: "More than 100 headers, or 32 KB of them.",
     500: "A bug; the log has the `requestId`.",
     503: "Something that the request needs does not answer, or too much is asked at once. `Retry-After` says when.",
@@ -51,6 +52,11 @@ TAGS: Mapping[str, str] = {
     "Analytics": "Figures over all learners.",
     "Commands": "What became of what was asked for.",
     "Operations": "For supervisors, load balancers and Prometheus.",
+}
+#: Beyond these, on every POST.
+IDEMPOTENCY_PROBLEMS: Mapping[int, str] = {
+    409: "The request with this Idempotency-Key is under way.",
+    422: "This Idempotency-Key was used with another body.",
 }
 SECURITY_SCHEMES = {
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "`personalize keys create`."},
@@ -174,7 +180,10 @@ def operation_id(method: str, published: str) -> str:
 def _operation(
     method: str, published: str, names: Sequence[str], contract: Contract, schemas: _Schemas
 ) -> dict[str, Any]:
-    parameters = [*(_path_parameter(name) for name in names), *(_parameter(each) for each in contract.parameters)]
+    stated = list(contract.parameters)
+    if method == "POST" and IDEMPOTENCY_KEY not in stated:
+        stated.append(IDEMPOTENCY_KEY)
+    parameters = [*(_path_parameter(name) for name in names), *(_parameter(each) for each in stated)]
     operation: dict[str, Any] = {
         "operationId": operation_id(method, published),
         "summary": contract.summary,
@@ -187,7 +196,8 @@ def _operation(
     if contract.body is not None:
         operation["requestBody"] = _body(contract.body, schemas)
     responses = {str(status): _reply(reply, schemas) for status, reply in sorted(contract.replies.items())}
-    for status, text in sorted(problems_of(contract).items()):
+    problems = {**(IDEMPOTENCY_PROBLEMS if method == "POST" else {}), **problems_of(contract)}
+    for status, text in sorted(problems.items()):
         reference = f"#/components/responses/Problem{status}"
         # A status that is an answer here (`/readyz` says 503 with its checks) keeps it, and may be a problem too.
         if str(status) in responses:

@@ -15,6 +15,7 @@ from api.contract.vocabulary import Body, Contract, Reply
 from api.dependencies import Dependencies
 from api.edge import new_id
 from api.freshness import TOKEN_HEADER
+from api.idempotency import repeatable
 from api.parameters import TOKEN, identifier, query
 from api.problems import Answer, Headers, ProblemDetails, ProblemError, invalid_body, problem
 from api.publisher import Outgoing
@@ -91,14 +92,18 @@ class _Commands:
         if isinstance(asked, Invalid):
             raise invalid_body(asked)
         reach(request.scope, asked.user_id)
-        command = ProfileSet(**msgspec.structs.asdict(asked), **envelope(self._dependencies))
+        command_id = repeatable(request_headers(request), "profile", asked.user_id)
+        command = ProfileSet(**msgspec.structs.asdict(asked), **envelope(self._dependencies, command_id))
         return await issue(self._dependencies, request, command, f"/api/profile/{segment(asked.user_id)}")
 
     async def claim(self, request: HttpRequest) -> Answer:
         query(request.scope["query_string"], NOTHING)
         user_id = identifier(request.path_params["user_id"], "userId")
         achievement_id = identifier(request.path_params["achievement_id"], "achievementId")
-        command = AchievementClaimed(user_id=user_id, achievement_id=achievement_id, **envelope(self._dependencies))
+        command_id = repeatable(request_headers(request), "claim", user_id, achievement_id)
+        command = AchievementClaimed(
+            user_id=user_id, achievement_id=achievement_id, **envelope(self._dependencies, command_id)
+        )
         return await issue(self._dependencies, request, command, f"/api/achievements/{segment(user_id)}")
 
     async def verdict(self, request: HttpRequest) -> Answer:

@@ -13,6 +13,7 @@ from api.bodies import check_media_type
 from api.contract.parts import PREFER, verdicts
 from api.contract.vocabulary import Body, Contract
 from api.dependencies import Dependencies
+from api.idempotency import repeatable
 from api.parameters import identifier, query
 from api.problems import Answer, invalid_body
 from api.routes.commands import envelope, issue, segment
@@ -68,7 +69,10 @@ class _Control:
         if isinstance(asked, Invalid):
             raise invalid_body(asked)
         user_id = identifier(request.path_params["user_id"], "userId")
-        command = FeedbackGiven(**msgspec.structs.asdict(asked), user_id=user_id, **envelope(self._dependencies))
+        command_id = repeatable(request_headers(request), "feedback", user_id)
+        command = FeedbackGiven(
+            **msgspec.structs.asdict(asked), user_id=user_id, **envelope(self._dependencies, command_id)
+        )
         return await self._issue(request, command)
 
     async def set_override(self, request: HttpRequest) -> Answer:
@@ -76,7 +80,10 @@ class _Control:
         if isinstance(asked, Invalid):
             raise invalid_body(asked)
         user_id = identifier(request.path_params["user_id"], "userId")
-        command = OverrideSet(**msgspec.structs.asdict(asked), user_id=user_id, **envelope(self._dependencies))
+        command_id = repeatable(request_headers(request), "override", user_id)
+        command = OverrideSet(
+            **msgspec.structs.asdict(asked), user_id=user_id, **envelope(self._dependencies, command_id)
+        )
         return await self._issue(request, command)
 
     async def _body(self, request: HttpRequest) -> bytes:

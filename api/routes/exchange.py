@@ -13,6 +13,7 @@ from litestar.response import Stream
 
 from api.access.rules import permit
 from api.contract.vocabulary import CONTRACT, Contract
+from api.idempotency import HEADER, Idempotency
 from api.problems import Answer, Headers, problem
 
 HttpRequest = Request[Any, Any, Any]
@@ -39,7 +40,7 @@ def route(method: str, path: str, serve: Route, contract: Contract) -> HTTPRoute
 
     async def handler(request: HttpRequest) -> Response[Any]:
         permit(request.scope, name, request.path_params)
-        answer = await serve(request)
+        answer = await _once(request, serve) if method == "POST" else await serve(request)
         return _stream(answer) if isinstance(answer, Streamed) else respond(answer)
 
     handler.__name__ = serve.__name__
@@ -52,6 +53,16 @@ def route(method: str, path: str, serve: Route, contract: Contract) -> HTTPRoute
         opt={CONTRACT: contract},
     )
     return made(handler)
+
+
+async def _once(request: HttpRequest, serve: Route) -> Answer | Streamed:
+    """Serves a POST, once if it has an ``Idempotency-Key``."""
+    headers = request_headers(request)
+    if HEADER not in headers:
+        return await serve(request)
+    idempotency: Idempotency = request.app.state.idempotency
+    # The body stays in the request: the route reads it again for nothing.
+    return await idempotency.once(request.scope, headers, await request.body(), lambda: serve(request))
 
 
 def respond(answer: Answer) -> Response[bytes]:

@@ -20,6 +20,7 @@ from api.contract.parts import (
 from api.contract.vocabulary import Body, Contract, Parameter
 from api.dependencies import Dependencies
 from api.edge import new_id
+from api.idempotency import repeatable
 from api.parameters import TOKEN, identifier, query
 from api.problems import Answer, bad_parameter, invalid_body, problem
 from api.routes.commands import envelope, issue, segment
@@ -31,10 +32,8 @@ from schemas.decode import JsonDecoder
 from schemas.fields import MAX_ID_LENGTH, MAX_RECORD_BYTES
 from schemas.invalid import Invalid
 from schemas.learning_paths import LearningPath, PathSummary
-from schemas.notifications import stable_id
 from schemas.paths import PathRequest
 
-IDEMPOTENCY_HEADER = b"idempotency-key"
 ONLY_TOKEN = frozenset({TOKEN})
 LIST = frozenset({"userId", TOKEN})
 _PATH: JsonDecoder[PathRequest] = JsonDecoder(PathRequest)
@@ -168,11 +167,3 @@ class _Paths:
         if found is None:
             raise not_found("The learner")
         return json_answer(found.paths, dependencies.freshness.headers(found.seen, awaited, now_ms))
-
-
-def repeatable(headers: dict[bytes, bytes], *what: str) -> str | None:
-    """The id of a command that is sent again under its ``Idempotency-Key``; None without one."""
-    given = headers.get(IDEMPOTENCY_HEADER)
-    if given is None:
-        return None
-    return stable_id("command", *what, identifier(given, "Idempotency-Key"))

@@ -5,17 +5,19 @@ from __future__ import annotations
 import msgspec
 from litestar.handlers import HTTPRouteHandler
 
+from api.access.callers import forbidden
+from api.access.rules import caller_of, deny
 from api.bodies import check_media_type
 from api.contract.parts import IDEMPOTENCY_KEY, PREFER, verdicts
 from api.contract.vocabulary import Body, Contract
 from api.dependencies import Dependencies
+from api.idempotency import repeatable
 from api.parameters import identifier, query
 from api.problems import Answer, invalid_body
 from api.routes.commands import envelope, issue, segment
 from api.routes.exchange import HttpRequest, request_headers, route
-from api.routes.learning_paths import repeatable
 from schemas import examples
-from schemas.commands import FreezeRequest, RepairRequest, StreakFreezeTaken, StreakRepaired
+from schemas.commands import FreezeRequest, FreezeSource, RepairRequest, StreakFreezeTaken, StreakRepaired
 from schemas.decode import JsonDecoder
 from schemas.invalid import Invalid
 
@@ -61,6 +63,8 @@ class _Streaks:
         if isinstance(asked, Invalid):
             raise invalid_body(asked)
         user_id = identifier(request.path_params["user_id"], "userId")
+        if asked.source is FreezeSource.BOUGHT and caller_of(request.scope).subject is not None:
+            raise deny(request.scope, "scope", forbidden("Only the platform's shop says what was bought."), user_id)
         command_id = repeatable(request_headers(request), "freeze", user_id)
         command = StreakFreezeTaken(
             **msgspec.structs.asdict(asked), user_id=user_id, **envelope(self._dependencies, command_id)

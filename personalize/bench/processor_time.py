@@ -34,8 +34,13 @@ class ProcessorTime:
         self._begin = {name: used_seconds(pid) for name, pid in self._pids.items()}
         self._since = time.monotonic()
 
+    @property
+    def elapsed_seconds(self) -> float:
+        """Since the beginning."""
+        return max(time.monotonic() - self._since, 1e-9)
+
     def figures(self, prefix: str = "cpu") -> dict[str, float]:
         """Average cores in use since the beginning, ``{prefix}_{name}_cores`` each."""
-        elapsed = max(time.monotonic() - self._since, 1e-9)
+        elapsed = self.elapsed_seconds
         used = {name: used_seconds(pid) - self._begin[name] for name, pid in self._pids.items()}
         return {f"{prefix}_{name}_cores": seconds / elapsed for name, seconds in used.items()}

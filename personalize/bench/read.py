@@ -32,9 +32,12 @@ from personalize.demo.records import user_id
 from personalize.demo.timeline import timeline
 from personalize.errors import ProblemError
 from personalize.stack.ports import choose
+from projections import api_keys
 
 INGEST_RATE: Final = 5_000.0
 READ_RATE: Final = 500.0
+PACED_RATE: Final = 1_000.0
+"""Requests a second for which the objective of p99 is stated."""
 _CONNECTIONS: Final = "16"
 _FOLD_SECONDS: Final = 180.0
 _LIMIT: Final = 10
@@ -80,9 +83,11 @@ def bench(
         with running(own, "worker", WORKER) as worker, api(own) as (server, port):
             _fold(own, worker, events, len(learners))
             figures = _alone(own, server, port, paths, seconds)
+            figures |= _paced(own, port, paths, seconds)
             figures |= _references(own, int(figures["mean_response_bytes"]), seconds)
             pace = Pace(ingest_rate, read_rate, 2 * seconds)
             figures |= _while_ingesting(own, pace, {"worker": worker.pid, "api": server.pid}, port, paths)
+            figures |= _with_key(own, server, port, paths, seconds)
     figures["limited_by_load_generator"] = limited_by_load_generator(figures)
     figures["ratio_to_static_asgi"] = figures["requests_per_second"] / figures["static_asgi_requests_per_second"]
     figures["ratio_to_redis_get"] = figures["requests_per_second"] / figures["redis_get_requests_per_second"]
@@ -108,13 +113,46 @@ def _alone(own: Servers, server: Child, port: int, paths: list[str], seconds: fl
     load(own, "load-warm-up", paths, 2.0, ["--port", str(port), "--connections", _CONNECTIONS])
     usage = ProcessorTime({"api": server.pid, **own.pids()})
     found = _good(load(own, "load-api", paths, seconds, ["--port", str(port), "--connections", _CONNECTIONS]))
+    used, elapsed = usage.figures(), usage.elapsed_seconds
     return {
         "requests_per_second": found["requests_per_second"],
         "p50_ms": found["p50_ms"],
         "p99_ms": found["p99_ms"],
         "mean_response_bytes": found["mean_response_bytes"],
         "load_generator_cores": found["generator_cores"],
-        **usage.figures(),
+        "cpu_us_per_request": used["cpu_api_cores"] * elapsed / found["requests"] * 1e6,
+        **used,
+    }
+
+
+def _paced(own: Servers, port: int, paths: list[str], seconds: float) -> dict[str, Any]:
+    """How long answers take at a steady rate that leaves the process time to spare."""
+    arguments = ["--port", str(port), "--connections", "32", "--rate", str(PACED_RATE)]
+    found = _good(load(own, "load-steady", paths, seconds, arguments))
+    return {
+        "p50_ms_at_1000_per_second": found["p50_ms"],
+        "p99_ms_at_1000_per_second": found["p99_ms"],
+        "load_generator_cores_at_1000_per_second": found["generator_cores"],
+    }
+
+
+def _with_key(own: Servers, server: Child, port: int, paths: list[str], seconds: float) -> dict[str, Any]:
+    """The same as ``_alone`` from the first key on, when every request is authenticated."""
+    with own.connect() as database:
+        made = api_keys.create(database, "bench", ["recommendations:read"], requests_per_minute=0)
+        database.commit()
+    wait_until(lambda: not answers(port, paths[0]), 20.0, "the API to ask for a key")
+    requests = [f"{path}\tX-API-Key: {made.secret}" for path in paths]
+    arguments = ["--port", str(port), "--connections", _CONNECTIONS]
+    load(own, "load-key-warm-up", requests, 2.0, arguments)
+    usage = ProcessorTime({"api": server.pid})
+    found = _good(load(own, "load-key", requests, seconds, arguments))
+    cores, elapsed = usage.figures()["cpu_api_cores"], usage.elapsed_seconds
+    return {
+        "requests_per_second_with_key": found["requests_per_second"],
+        "p99_ms_with_key": found["p99_ms"],
+        "load_generator_cores_with_key": found["generator_cores"],
+        "cpu_us_per_request_with_key": cores * elapsed / found["requests"] * 1e6,
     }
 
 

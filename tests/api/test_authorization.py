@@ -103,6 +103,7 @@ def _calls(client: httpx.Client, admin: dict[str, str], commands: dict[str, str]
                 "/api/recommendations/batch", {"requests": [{"userId": user}, {"userId": user, "limit": 3}]}
             ),
             "GET /api/stream": Call(f"/api/stream?userId={user}"),
+            "GET /api/profile/{user_id:str}/skills": Call(f"/api/profile/{user}/skills"),
             "GET /api/recommendations/{user_id:str}": Call(f"/api/recommendations/{user}"),
             "POST /api/recommendations/{user_id:str}/feedback": Call(
                 f"/api/recommendations/{user}/feedback", {"contentId": "c-1", "action": "clicked"}
@@ -114,8 +115,10 @@ def _calls(client: httpx.Client, admin: dict[str, str], commands: dict[str, str]
             "POST /api/achievements/{user_id:str}/{achievement_id:str}/claim": Call(
                 f"/api/achievements/{user}/completions/claim"
             ),
-            "POST /api/streaks/{user_id:str}/freezes": Call(f"/api/streaks/{user}/freezes", {"day": "2026-01-05"}),
-            "POST /api/streaks/{user_id:str}/repairs": Call(f"/api/streaks/{user}/repairs", {"day": "2026-01-05"}),
+            "POST /api/streaks/{user_id:str}/freezes": Call(f"/api/streaks/{user}/freezes", {"source": "EARNED"}),
+            "POST /api/streaks/{user_id:str}/repairs": Call(
+                f"/api/streaks/{user}/repairs", {"missedDay": "2026-01-05"}
+            ),
             "POST /api/learning-paths": Call("/api/learning-paths", {"userId": user, **PATH, "modules": MODULES}),
             "GET /api/learning-paths": Call(f"/api/learning-paths?userId={user}"),
             "GET /api/learning-paths/{path_id:str}": Call(f"/api/learning-paths/{paths[user]}"),
@@ -237,6 +240,13 @@ def test_detours_are_no_way_in(world: World, path: str) -> None:
     """Other spellings of another learner's address are refused or not found."""
     response = world.client.get(path.format(OTHER), headers=bearer(world.credentials["self"]))
     assert response.status_code in {400, 403, 404}
+
+
+def test_only_the_shop_sells_freezes(world: World) -> None:
+    """A learner's token cannot say that something was bought; the platform's key can."""
+    path, body = f"/api/streaks/{ME}/freezes", {"source": "BOUGHT"}
+    assert world.client.post(path, json=body, headers=bearer(world.credentials["self"])).status_code == 403
+    assert world.client.post(path, json=body, headers=bearer(world.credentials["profiles:write"])).status_code == 202
 
 
 def test_denials_are_in_the_audit_log(world: World) -> None:

@@ -62,6 +62,9 @@ def test_read(tmp_path: Path):
     assert "load_generator" in figures["load_generator"]
     assert figures["requests_per_second"] > 0
     assert figures["p99_ms_while_ingesting"] > 0
+    assert figures["p99_ms_at_1000_per_second"] > 0
+    assert figures["requests_per_second_with_key"] > 0
+    assert figures["cpu_us_per_request_with_key"] > 0
     assert figures["static_asgi_requests_per_second"] > 0
     assert figures["redis_get_requests_per_second"] > 0
     assert "limited_by_load_generator" in figures
