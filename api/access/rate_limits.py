@@ -22,7 +22,7 @@ WINDOW_SECONDS = 60
 USUAL_OF_KEYS = 60_000
 """Requests a minute of a key that has no limit of its own."""
 USUAL_OF_LEARNERS = 600
-REFUSED_STRANGERS = 120
+REFUSED_STRANGERS = 1_200
 """Requests a minute that one address may send without good credentials; more are answered 429, and not audited."""
 EXHAUSTED_SECONDS = 0.25
 """A caller that was granted nothing is refused for so long without asking again."""
