@@ -23,6 +23,10 @@ BENCHES: Final[dict[str, str]] = {
     "memory": "Growth of the worker by event, bytes a learner and an item.",
     "faults": "Kill, stop and restart processes and servers; compare with a reference fold.",
     "quality": "How good the recommendations are: each event ranked before it is counted.",
+    "analytics": "Questions over 90 days with ten million interactions stored, warm and cold.",
+    "at-risk": "Failing or leaving foretold after four weeks, against clicks alone.",
+    "engagement": "Whether the engagement score says who comes back, against counts of events.",
+    "experiments": "False positives under constant looking, a planted lift, a planted ratio mismatch.",
     "learner": "How well the learner model predicts the next answer.",
     "paths": "What adaptive order and difficulty save a simulated class, and how fast paths are planned.",
 }
@@ -58,7 +62,7 @@ def _root() -> None:
 
 
 def _command(name: str) -> Any:
-    module = import_module(f"personalize.bench.{name}")
+    module = import_module(f"personalize.bench.{name.replace('-', '_')}")
     made = typer.Typer(add_completion=False)
     if not hasattr(module, "main"):
         made.command(help=BENCHES[name])(_with_report_file(module.bench))
