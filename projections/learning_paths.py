@@ -29,9 +29,9 @@ RETURNING path_id
 """
 INSERT_MODULE = """
 INSERT INTO path_module (path_id, learner_key, ordinal, module_id, title, content_type, duration_seconds,
-                         prerequisites, applied_seq)
+                         prerequisites, recommended, applied_seq)
 VALUES (%(path_id)s, %(learner_key)s, %(ordinal)s, %(module_id)s, %(title)s, %(content_type)s, %(duration_seconds)s,
-        %(prerequisites)s::text[], %(applied_seq)s)
+        %(prerequisites)s::text[], %(recommended)s::text[], %(applied_seq)s)
 """
 PROGRESS = """
 UPDATE path_module SET
@@ -91,6 +91,7 @@ def create(connection: Connection, learner_key: int, command: PathCreated, effec
                 "content_type": module.type,
                 "duration_seconds": module.duration,
                 "prerequisites": list(module.prerequisites),
+                "recommended": list(module.recommended),
                 "applied_seq": effects.applied_seq,
             },
         )
@@ -134,6 +135,7 @@ def problem_of(modules: tuple[PathModule, ...]) -> Problem | None:
         prerequisite_graph(
             [module.id for module in modules],
             [(before, module.id) for module in modules for before in module.prerequisites],
+            [(before, module.id) for module in modules for before in module.recommended],
         )
     except PrerequisiteError as error:
         cycle = isinstance(error, CycleError)

@@ -32,11 +32,11 @@ class TimeNeeded(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
 
 
 class ModuleMove(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
-    """A module whose place changed with the newest completion."""
+    """A module whose place changed with the newest completion or day of attempts."""
 
     module_id: Annotated[str, Meta(description="The module.", examples=["equations"])]
-    before: Annotated[Count | None, Meta(description="Its place before, from 1; null: completed.", examples=[3])]
-    after: Annotated[Count | None, Meta(description="Its place now, from 1; null: completed.", examples=[1])]
+    before: Annotated[Count | None, Meta(description="Its place before, from 1; null: it was mastered.", examples=[3])]
+    after: Annotated[Count | None, Meta(description="Its place now, from 1; null: it is mastered.", examples=[1])]
     reason: Annotated[str, Meta(description="Why.", examples=["all its prerequisites are mastered now"])]
 
 
@@ -47,6 +47,9 @@ class ModuleProgress(Struct, frozen=True, kw_only=True, rename="camel", gc=False
     title: Annotated[str, Meta(description="Title for people.", examples=["Equations"])]
     type: Annotated[str, Meta(description="Kind of content.", examples=["video"])]
     prerequisites: Annotated[tuple[str, ...], Meta(description="Modules that come first.", examples=[["numbers"]])]
+    recommended: Annotated[
+        tuple[str, ...], Meta(description="Modules that better come first.", examples=[["sets"]])
+    ] = ()
     state: Annotated[ModuleState, Meta(description="Where it stands.", examples=["open"])]
     place: Annotated[
         Count | None, Meta(description="Its place among what is left, from 1; null: completed.", examples=[1])
@@ -56,6 +59,9 @@ class ModuleProgress(Struct, frozen=True, kw_only=True, rename="camel", gc=False
     completed_at: Annotated[Moment | None, Meta(description="When it was completed first.")]
     time_spent_seconds: Annotated[Duration, Meta(description="Time spent so far [s].", examples=[600])]
     score: Annotated[Share | None, Meta(description="Best score, 0 to 1.", examples=[0.7])]
+    expected_success: Annotated[
+        Share, Meta(description="Success rate to expect of the learner, 0 to 1.", examples=[0.72])
+    ]
     difficulty: Annotated[
         Duration,
         Meta(description="Difficulty to aim at: 1 BEGINNER to 4 EXPERT, adapted by .5 to 1.5.", examples=[1.1]),
@@ -95,7 +101,7 @@ class LearningPath(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     modules: Annotated[
         tuple[ModuleProgress, ...], Meta(description="What is left in the learner's order, then what is completed.")
     ]
-    moved: Annotated[tuple[ModuleMove, ...], Meta(description="What the newest completion changed.")]
+    moved: Annotated[tuple[ModuleMove, ...], Meta(description="What the newest completion or day of attempts changed.")]
     time_left: Annotated[TimeNeeded, Meta(description="What is left at the learner's own pace.")]
     minutes_a_day: Annotated[
         Duration, Meta(description="Study time supposed: the learner's own, else of the declared pace.", examples=[30])

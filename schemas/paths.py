@@ -22,6 +22,13 @@ class PathModule(Struct, frozen=True, kw_only=True, rename="camel", gc=False, om
         Annotated[tuple[Identifier, ...], Meta(max_length=100)],
         Meta(description="Ids of modules of this path that come first, at most 100.", examples=[["module-0"]]),
     ] = ()
+    recommended: Annotated[
+        Annotated[tuple[Identifier, ...], Meta(max_length=100)],
+        Meta(
+            description="Ids of modules of this path that better come first, at most 100; they gate nothing.",
+            examples=[["module-2"]],
+        ),
+    ] = ()
 
 
 class PathRequest(Struct, frozen=True, kw_only=True, rename="camel", gc=False, omit_defaults=True):
@@ -36,7 +43,7 @@ class PathRequest(Struct, frozen=True, kw_only=True, rename="camel", gc=False, o
     level: Annotated[Level, Meta(description="How advanced it is.", examples=["BEGINNER"])]
     modules: Annotated[
         Annotated[tuple[PathModule, ...], Meta(min_length=1, max_length=200)],
-        Meta(description="Its modules in any order, 1 to 200; prerequisites must not form a cycle."),
+        Meta(description="Its modules in any order, 1 to 200; neither kind of prerequisite may form a cycle."),
     ]
     estimated_duration: Annotated[
         Seconds | None,

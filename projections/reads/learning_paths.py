@@ -11,6 +11,7 @@ import numpy as np
 
 from models import preferences
 from models.learner.progress import PATH_PERCENTS
+from projections.reads import path_skills
 from projections.reads.freshness import Seen, freshness, learner_offsets, seen, to_ms
 from projections.stores.postgres_pool import ReadPool, Rows
 from schemas.fields import Level
@@ -44,10 +45,12 @@ WHERE p.path_id = %(path_id)s
 MODULES: LiteralString = """
 SELECT m.module_id, m.title, m.content_type, m.duration_seconds, m.prerequisites, c.difficulty,
        greatest(m.completion, i.completion), least(m.completed_at, i.completed_at),
-       m.time_spent_seconds + coalesce(i.time_spent_seconds, 0), greatest(m.best_score, i.best_score), m.applied_seq
+       m.time_spent_seconds + coalesce(i.time_spent_seconds, 0), greatest(m.best_score, i.best_score), m.applied_seq,
+       m.recommended, c.skills, c.topics, c.content_id, coalesce(d.difficulty, 0)
 FROM path_module m
 LEFT JOIN content c ON c.content_id = m.module_id
 LEFT JOIN item_progress i ON i.learner_key = m.learner_key AND i.item_key = c.item_key
+LEFT JOIN item_difficulty d ON d.item_key = c.item_key
 WHERE m.path_id = %(path_id)s ORDER BY m.ordinal
 """
 ENGAGEMENT: LiteralString = """
@@ -126,7 +129,7 @@ async def read(pool: ReadPool, path_id: str, user_id: str, part: int, now_ms: in
     """
     what = {"path_id": path_id}
     at = {**what, "as_of": dt.datetime.fromtimestamp(now_ms / 1000, dt.UTC)}
-    offsets, path, modules, engaged, minutes, preferred = await pool.snapshot(
+    offsets, path, modules, engaged, minutes, preferred, ability, skilled = await pool.snapshot(
         [
             learner_offsets(part),
             (PATH, what),
@@ -134,11 +137,14 @@ async def read(pool: ReadPool, path_id: str, user_id: str, part: int, now_ms: in
             (ENGAGEMENT, at),
             (ACTIVE_MINUTES, {**at, "days": PACE_DAYS}),
             (PREFERRED, {**what, "items": PREFERRED_ITEMS}),
+            (path_skills.ABILITY, what),
+            (path_skills.SKILLS, what),
         ]
     )
     if not path:
         return None
-    found = _Found(path_id, user_id, path[0], modules, engaged, minutes, preferred, now_ms, seen(offsets))
+    known = path_skills.known(ability, skilled)
+    found = _Found(path_id, user_id, path[0], modules, engaged, minutes, preferred, known, now_ms, seen(offsets))
     # A path of 200 modules takes milliseconds, the planner's first use in a process longer: not on the event loop.
     return PathAnswer(await asyncio.to_thread(_answer, found), found.seen)
 
@@ -151,6 +157,7 @@ class _Found(NamedTuple):
     engaged: Rows
     minutes: Rows
     preferred: Rows
+    known: path_skills.Known
     now_ms: int
     seen: Seen
 
@@ -167,11 +174,13 @@ def _answer(found: _Found) -> LearningPath:
         days_observed=PACE_DAYS,
         engagement=min(max(score / 50.0 - 1.0, -1.0), 1.0),
         today=dt.datetime.fromtimestamp(found.now_ms / 1000, ZoneInfo(timezone)).date(),
+        recent_success=found.known.recent_success,
+        attempted_ms=found.known.attempted_ms,
     )
     modules = _modules(found)
     result = path_readout.read_out(modules, learner)
     shown = [_module(row, place, result) for place, row in enumerate(found.modules)]
-    ended = [place for place in range(len(shown)) if place not in result.order]
+    ended = [place for place, module in enumerate(modules) if module.completed_ms is not None]
     newest = max([applied_seq, *(row[10] for row in found.modules)])
     return LearningPath(
         path_id=found.path_id,
@@ -207,6 +216,8 @@ def _modules(found: _Found) -> list[Module]:
     from models import path_readout
 
     styles = _styles(found.preferred, found.now_ms)
+    standing = found.known.standings([row[12:16] for row in found.modules])
+    before = found.known.standings([row[12:16] for row in found.modules], before=True)
     return [
         path_readout.Module(
             id=row[0],
@@ -218,8 +229,11 @@ def _modules(found: _Found) -> list[Module]:
             time_spent_seconds=row[8],
             score=row[9],
             style=styles.get(row[2], 0.5),
+            recommended=tuple(row[11]),
+            now=standing[place],
+            before=before[place],
         )
-        for row in found.modules
+        for place, row in enumerate(found.modules)
     ]
 
 
@@ -229,6 +243,7 @@ def _module(row: tuple[Any, ...], place: int, result: ReadOut) -> ModuleProgress
         title=row[1],
         type=row[2],
         prerequisites=tuple(row[4]),
+        recommended=tuple(row[11]),
         state=_state(place in result.order, result.open[place]),
         place=result.order.index(place) + 1 if place in result.order else None,
         reason=result.reasons[place],
@@ -236,6 +251,7 @@ def _module(row: tuple[Any, ...], place: int, result: ReadOut) -> ModuleProgress
         completed_at=row[7],
         time_spent_seconds=row[8],
         score=row[9],
+        expected_success=result.success[place],
         difficulty=result.difficulties[place],
         duration=row[3],
         estimate=_time(result.estimates[place]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -123,3 +124,22 @@ def test_what_is_not_there(api: httpx.Client, fold: Fold) -> None:
     with fold.meanwhile():
         response = api.put(f"/api/learning-paths/{path_id}/progress", json=good, headers={"prefer": "wait=10"})
     assert problem_of(response)["type"] == "/problems/unknown-module"
+
+
+def test_reports_at_once_and_again_end_in_the_same_state(api: httpx.Client, fold: Fold) -> None:
+    """Eight writers report all modules at the same moment, every report twice under its key: each counts once."""
+    name = user()
+    modules = ["a", "b", "c", "d"]
+    path_id = made(api, fold, path_of(name, *((module, []) for module in modules)))
+
+    def report(turn: int) -> int:
+        body = {"moduleId": f"{name}/{modules[turn % 4]}", "completionRate": 1 - turn // 4 / 8, "timeSpent": 60}
+        headers = {"prefer": "wait=0", "idempotency-key": f"{name}-{turn}"}
+        return api.put(f"/api/learning-paths/{path_id}/progress", json=body, headers=headers).status_code
+
+    with ThreadPoolExecutor(8) as writers:
+        assert set(writers.map(report, [*range(32), *range(32)])) == {202}
+    fold()
+    path = api.get(f"/api/learning-paths/{path_id}").json()
+    assert (path["completion"], path["milestones"]) == (1, [25, 50, 75, 100])
+    assert [module["timeSpentSeconds"] for module in path["modules"]] == [480] * 4
