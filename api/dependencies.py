@@ -14,6 +14,7 @@ from api.access.keys import Keys, loader
 from api.access.rate_limits import RateLimits
 from api.access.sessions import Sessions
 from api.access.web_tokens import WebTokens, WebTokenSettings
+from api.caches import Caches
 from api.freshness import Freshness
 from api.impressions import Impressions
 from api.limits import Limits
@@ -72,6 +73,7 @@ class Dependencies:
     freshness: Freshness
     metrics: Metrics
     access: Access
+    caches: Caches
     bookkeeping: Bookkeeping | None
     """Counts and answers that processes share; None without Redis."""
     streams: Streams | None
@@ -93,6 +95,7 @@ class Dependencies:
         await self.pool.open()
         await self.publisher.open()
         await self.access.open()
+        await self.caches.open()
         self.impressions.open()
 
     async def close(self) -> None:
@@ -101,6 +104,7 @@ class Dependencies:
             await self.streams.close()
         await self.waiting.close()
         await self.access.close()
+        await self.caches.close()
         await self.impressions.close()
         await self.publisher.close()
         if self.bookkeeping is not None:
@@ -145,6 +149,8 @@ def build(settings: ApiSettings, now_ms: Callable[[], int] = _now_ms) -> Depende
     waiting = Waiting(fetch_offsets, fetch_lists, Unavailable)
     bookkeeping = Bookkeeping(settings.redis) if settings.redis is not None else None
     access = _access(settings, pool, bookkeeping, now_ms)
+    heard = Changes(settings.redis) if settings.redis is not None else None
+    caches = Caches(heard, redis, fetch_key, metrics, now_ms)
     freshness = Freshness(tokens, waiting, settings.limits, metrics)
     metrics.watch("readers_waiting", "Reads waiting for a write to become visible.", lambda: waiting.count)
     metrics.count("readers_refused", "Reads that found too many waiting.", lambda: waiting.refused)
@@ -176,6 +182,7 @@ def build(settings: ApiSettings, now_ms: Callable[[], int] = _now_ms) -> Depende
         freshness=freshness,
         metrics=metrics,
         access=access,
+        caches=caches,
         bookkeeping=bookkeeping,
         streams=streams,
         impressions=impressions,

@@ -212,8 +212,10 @@ class _Response:
         """Sends a whole response, unless one was begun."""
         if self.status:
             return
-        length = (b"content-length", b"%d" % len(answer.body))
-        await self.send({"type": "http.response.start", "status": answer.status, "headers": [*answer.headers, length]})
+        headers = answer.headers
+        if answer.status not in {204, 304}:
+            headers = [*headers, (b"content-length", b"%d" % len(answer.body))]
+        await self.send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await self._send({"type": "http.response.body", "body": answer.body})
 
 

@@ -24,6 +24,10 @@ UNMATCHED = "unmatched"
 """The route label of requests that no route serves."""
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 # Objectives lie on bucket edges: 10 ms for a list, 150 ms and 1 s for what waits or fails.
+CACHE_LEVELS = [
+    *((cache, level) for cache in ("profile", "skills", "achievements") for level in ("process", "postgres")),
+    *((cache, level) for cache in ("trending", "analytics") for level in ("process", "redis", "postgres")),
+]
 BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -57,6 +61,13 @@ class Metrics:
             registry=registry,
         )
         self.lists = {source: lists.labels(source) for source in ("redis", "postgres", "popular")}
+        reads = Counter(
+            "personalize_api_cache_reads",
+            "Answers by where they lay ready; postgres: nowhere.",
+            ("cache", "level"),
+            registry=registry,
+        )
+        self.cache_reads = {each: reads.labels(*each) for each in CACHE_LEVELS}
         self.stale = Counter(
             "personalize_api_stale_answers",
             "Reads that presented a token and were answered before the write it names was visible.",

@@ -84,8 +84,14 @@ class Lists:
                 found, awaited = await self._find(segment, asked, 0), _NOTHING_AWAITED
         except Unavailable:
             raise unavailable("Postgres") from None
+        etag = _etag(found)
+        if etag and headers.get(b"if-none-match") == etag and not awaited.stale:
+            return Answer(304, [*self._headers(found, awaited), (b"etag", etag)], b"")
         self._note(segment, asked, found)
-        return self._answer(found, asked.limit, awaited)
+        answer = self._headers(found, awaited)
+        if etag:
+            answer.append((b"etag", etag))
+        return Answer(200, answer, found.ready.body(asked.limit))
 
     def _note(self, segment: bytes, asked: Asked, found: Found) -> None:
         """Takes note of what is served, for the topic `impressions`."""
@@ -186,7 +192,7 @@ class Lists:
         self._note(segment, asked, found)
         return found
 
-    def _answer(self, found: Found, limit: int, awaited: Awaited) -> Answer:
+    def _headers(self, found: Found, awaited: Awaited) -> Headers:
         dependencies = self._dependencies
         dependencies.metrics.lists[found.source].inc()
         ready = found.ready
@@ -197,7 +203,7 @@ class Lists:
             headers[-1] = (TOKEN_HEADER, token.encode())
         if awaited.stale:
             headers.append((b"x-stale", b"true"))
-        return Answer(200, headers, ready.body(limit))
+        return headers
 
     def _make_stamps(self, applied_seq: int, as_of_ms: int) -> Headers:
         """The headers that depend on nothing but what a list reflects, the token last."""
@@ -211,6 +217,13 @@ class Lists:
 
 
 _NOTHING_AWAITED = Awaited({}, 0.0, stale=False)
+
+
+def _etag(found: Found) -> bytes:
+    """The version of a list that lies ready in Redis; b"" for lists that are made for the request."""
+    if found.source != "redis":
+        return b""
+    return b'"%x-%x"' % (found.applied_seq, found.ready.generated_at_ms)
 
 
 def _seen(applied_seq: int) -> dict[tuple[str, int], int]:

@@ -13,6 +13,7 @@ from api.problems import Answer, Headers, InputError, ProblemError, problem
 from api.publisher import KafkaAwayError, Outgoing, Place, RecordHeaders
 from schemas.invalid import Invalid
 from schemas.receipts import RejectedItem
+from schemas.topics import CATALOGUE
 
 BREATH = 200
 """Items checked before the event loop sees to others (about 1 ms)."""
@@ -98,6 +99,8 @@ async def publish(
             event_ids=tuple(ids),
         ) from None
     dependencies.metrics.published.labels(topic).inc(len(places))
+    if topic != CATALOGUE.name:
+        dependencies.caches.written({record.key for record in records})
     return behind(topic, places)
 
 

@@ -10,8 +10,10 @@ from api.dependencies import Dependencies
 from api.freshness import Awaited
 from api.parameters import one_of, query
 from api.problems import Answer
-from api.routes.exchange import HttpRequest, json_answer, route
+from api.routes.exchange import HttpRequest, encode, request_headers, route
+from api.routes.ready import kept_answer
 from projections.reads.analytics import report
+from projections.reads.freshness import Seen
 from schemas import examples
 from schemas.analytics import Analytics
 
@@ -37,8 +39,13 @@ def routes(dependencies: Dependencies) -> list[HTTPRouteHandler]:
         parameters = query(request.scope["query_string"], KNOWN)
         period = one_of(parameters, "period", USUAL_PERIOD, report.PERIODS)
         metric = one_of(parameters, "metric", USUAL_METRIC, tuple(report.METRICS))
-        now_ms = dependencies.now_ms()
-        found = await report.read(dependencies.pool, period, metric, now_ms)
-        return json_answer(found.analytics, dependencies.freshness.headers(found.seen, NOT_AWAITED, now_ms))
+
+        async def make() -> tuple[bytes, Seen]:
+            found = await report.read(dependencies.pool, period, metric, dependencies.now_ms())
+            return encode(found.analytics), found.seen
+
+        kept = await dependencies.caches.shared("analytics", (period, metric), make, anew=False)
+        assert kept is not None
+        return kept_answer(dependencies, request_headers(request), kept, NOT_AWAITED)
 
     return [route("GET", "/api/analytics", analytics, _ANALYTICS)]

@@ -93,6 +93,11 @@ def json_answer(body: Any, headers: Headers, status: int = 200) -> Answer:
     return Answer(status, [(b"content-type", b"application/json"), *headers], _encode(body))
 
 
+def encode(body: Any) -> bytes:
+    """A body as JSON."""
+    return _encode(body)
+
+
 def not_found(what: str) -> Exception:
     """The problem of a resource that is not there."""
     return problem(404, f"{what} is not known.")

@@ -21,10 +21,12 @@ from api.contract.vocabulary import Contract
 from api.dependencies import Dependencies
 from api.parameters import TOKEN, identifier, one_of, query, text, whole_number
 from api.problems import Answer
-from api.routes.exchange import HttpRequest, json_answer, not_found, request_headers, route
+from api.routes.exchange import HttpRequest, encode, json_answer, not_found, request_headers, route
+from api.routes.ready import kept_answer
 from models.trending import DEFAULT_WINDOW, WINDOWS
 from projections.reads import achievements, content, profile, skills, trending
 from projections.reads.content import Content
+from projections.reads.freshness import Seen
 from projections.reads.trending import TrendingQuestion
 from projections.stores.postgres_pool import ReadPool
 from schemas import examples
@@ -103,7 +105,7 @@ class _Reads:
         self._dependencies = dependencies
 
     async def profile(self, request: HttpRequest) -> Answer:
-        return await self._of_learner(request, profile.read, "profile")
+        return await self._of_learner(request, profile.read, "profile", "profile")
 
     async def skills(self, request: HttpRequest) -> Answer:
         parameters = query(request.scope["query_string"], SKILLS)
@@ -112,27 +114,37 @@ class _Reads:
         async def read(pool: ReadPool, user_id: str, part: int, now_ms: int) -> Any:
             return await skills.read(pool, user_id, part, now_ms, days)
 
-        return await self._of_learner(request, read, "report", SKILLS)
+        return await self._of_learner(request, read, "report", "skills", SKILLS)
 
     async def achievements(self, request: HttpRequest) -> Answer:
-        return await self._of_learner(request, achievements.read, "achievements")
+        return await self._of_learner(request, achievements.read, "achievements", "achievements")
 
     async def _of_learner(
-        self, request: HttpRequest, read: Any, name: str, allowed: frozenset[str] = ONLY_TOKEN
+        self, request: HttpRequest, read: Any, name: str, cache: str, allowed: frozenset[str] = ONLY_TOKEN
     ) -> Answer:
         dependencies = self._dependencies
         parameters = query(request.scope["query_string"], allowed)
         user_id = identifier(request.path_params["user_id"], "userId")
         part = dependencies.partition(user_id)
-        awaited = await dependencies.freshness.wait(request_headers(request), parameters, part)
-        now_ms = dependencies.now_ms()
-        found = await read(dependencies.pool, user_id, part, now_ms)
-        if found is None:
+        headers = request_headers(request)
+        awaited = await dependencies.freshness.wait(headers, parameters, part)
+
+        async def make() -> tuple[bytes, Seen] | None:
+            found = await read(dependencies.pool, user_id, part, dependencies.now_ms())
+            if found is None:
+                return None
+            body = getattr(found, name)
+            if awaited.stale:
+                body = msgspec.structs.replace(body, freshness=msgspec.structs.replace(body.freshness, stale=True))
+            return encode(body), found.seen
+
+        question = {each: value for each, value in parameters.items() if each != TOKEN}
+        presented, stale = bool(awaited.presented), awaited.stale
+        caches = dependencies.caches
+        kept = await caches.of_learner(cache, user_id, question, make, anew=presented, keep=not stale)
+        if kept is None:
             raise not_found("The learner")
-        body = getattr(found, name)
-        if awaited.stale:
-            body = msgspec.structs.replace(body, freshness=msgspec.structs.replace(body.freshness, stale=True))
-        return json_answer(body, dependencies.freshness.headers(found.seen, awaited, now_ms))
+        return kept_answer(dependencies, headers, kept, awaited)
 
     async def trending(self, request: HttpRequest) -> Answer:
         dependencies = self._dependencies
@@ -143,10 +155,16 @@ class _Reads:
             topic=text(parameters, "topic", 128),
             limit=whole_number(parameters, "limit", USUAL_LIMIT, 1, LARGEST_LIMIT),
         )
-        awaited = await dependencies.freshness.wait(request_headers(request), parameters, None)
-        now_ms = dependencies.now_ms()
-        found = await trending.read(dependencies.pool, question, now_ms)
-        return json_answer(found.items, dependencies.freshness.headers(found.seen, awaited, now_ms))
+        headers = request_headers(request)
+        awaited = await dependencies.freshness.wait(headers, parameters, None)
+
+        async def make() -> tuple[bytes, Seen]:
+            found = await trending.read(dependencies.pool, question, dependencies.now_ms())
+            return encode(found.items), found.seen
+
+        kept = await dependencies.caches.shared("trending", question, make, anew=bool(awaited.presented))
+        assert kept is not None
+        return kept_answer(dependencies, headers, kept, awaited)
 
     async def content(self, request: HttpRequest) -> Answer:
         dependencies = self._dependencies

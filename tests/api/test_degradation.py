@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from urllib.parse import urlsplit, urlunsplit
 
@@ -14,6 +15,8 @@ from api_kit import Fold, Network, interaction, problem_of, running, until
 
 from api.dependencies import ApiSettings
 from api.limits import Limits
+from projections import access_audit, api_keys
+from projections.stores.postgres import connect
 
 LEARNER = f"steady-{uuid.uuid4().hex[:8]}"
 LIST = f"/api/recommendations/{LEARNER}?limit=3"
@@ -145,6 +148,40 @@ def test_unmigrated_tables_are_reported(settings: ApiSettings) -> None:
     with running(replace(settings, migration_head="9999_later")) as client:
         assert "personalize migrate" in _checks(client)["migrations"]
         assert client.get("/readyz").status_code == 503
+
+
+def test_known_keys_outlive_postgres_and_redis(
+    settings: ApiSettings, fragile: httpx.Client, postgres: Network, redis: Network
+) -> None:
+    """With keys: who is known is served from Redis while Postgres is away, and by Postgres while Redis is away.
+
+    The last of this module: from now on its database asks for keys.
+    """
+    with closing(connect(settings.database_url, autocommit=True)) as connection:
+        secret = api_keys.create(connection, "steady", ["admin"]).secret
+    headers = {"x-api-key": secret}
+    until(lambda: fragile.get(LIST, headers=headers).status_code == 200 and fragile.get(LIST).status_code == 401)
+    postgres.swallow()
+    try:
+        assert in_time(fragile, "GET", LIST, headers=headers).status_code == 200
+        assert in_time(fragile, "GET", LIST, headers={"x-api-key": secret[:-5] + "AAAAA"}).status_code == 401
+    finally:
+        postgres.works()
+    redis.swallow()
+    try:
+        body, key = interaction(LEARNER, eventId="once"), {"idempotency-key": "k", **headers}
+        answers = [in_time(fragile, "POST", "/api/interactions", json=body, headers=key) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [202, 202]
+        assert answers[0].headers["ratelimit-policy"] == '"default";q=60000;w=60'
+        until(lambda: fragile.get(f"/api/profile/{LEARNER}", headers=headers).status_code == 200)
+    finally:
+        redis.works()
+    with closing(connect(settings.database_url, autocommit=True)) as connection:
+
+        def written() -> int:
+            return sum('"reason":"bad-key"' in entry for _, entry, _ in access_audit.read_all(connection))
+
+        assert until(written)  # what happened while Postgres was away is in the audit log now
 
 
 def _checks(client: httpx.Client) -> dict[str, str]:
