@@ -5,9 +5,11 @@ A command is carried out once: its id is the primary key of the verdict, so a re
 
 from __future__ import annotations
 
-from typing import LiteralString, assert_type
+from collections.abc import Callable, Sequence
+from typing import LiteralString
 
 import msgspec
+import numpy as np
 
 from projections import achievements, learning_paths, overrides, profiles, streaks
 from projections.identities import Identities, Learner
@@ -30,7 +32,8 @@ from schemas.problems import Problem
 
 RESERVE = """
 INSERT INTO command_result (command_id, learner_key, status)
-VALUES (%(command_id)s, %(learner_key)s, 0) ON CONFLICT DO NOTHING RETURNING command_id
+SELECT command_id, learner_key, 0 FROM unnest(%(ids)s::text[], %(learners)s) AS new (command_id, learner_key)
+ON CONFLICT DO NOTHING RETURNING command_id
 """
 DECIDE = """
 UPDATE command_result SET status = %(status)s, problem = %(problem)s::jsonb WHERE command_id = %(command_id)s
@@ -48,31 +51,53 @@ _CLAIM_VERDICTS: dict[str, Verdict] = {
 }
 
 
-def apply(connection: Connection, command: Command, learner: Learner, identities: Identities, effects: Effects) -> bool:
-    """Carries out one command; False when its id has a verdict already.  Erasures are only reserved here.
+def reserve(
+    connection: Connection, orders: Sequence[Command], learners: Sequence[Learner]
+) -> Callable[[], list[tuple[Command, Learner]]]:
+    """Claims the ids of these commands; call it for those that are to be carried out, in their order.
+
+    A command whose id has a verdict, or that repeats an earlier one of these, is left out.  Within a burst that call
+    waits for the answer.
+    """
+    if not orders:
+        return list
+    first: dict[str, tuple[Command, Learner]] = {}
+    for command, learner in zip(orders, learners, strict=True):
+        first.setdefault(command.command_id, (command, learner))
+    ids = sorted(first)
+    keys = np.array([first[command_id][1].key for command_id in ids], np.int64)
+    answer = connection.execute(RESERVE, {"ids": ids, "learners": keys})
+
+    def reserved() -> list[tuple[Command, Learner]]:
+        new = {command_id for (command_id,) in answer.fetchall()}
+        return [pair for command_id, pair in first.items() if command_id in new]
+
+    return reserved
+
+
+def carry_out(
+    connection: Connection, command: Command, learner: Learner, identities: Identities, effects: Effects
+) -> None:
+    """Carries out one reserved command and writes its verdict.  Erasures get their verdict only.
 
     The caller forgets its cached identities when the transaction is rolled back.
     """
-    reserved = connection.execute(RESERVE, {"command_id": command.command_id, "learner_key": learner.key}).fetchone()
-    if reserved is None:
-        return False
-    status, problem = _carry_out(connection, command, learner, effects)
-    identities.forget_learner(command.user_id)
-    connection.execute(
-        DECIDE,
-        {
-            "command_id": command.command_id,
-            "status": status,
-            "problem": msgspec.json.encode(problem).decode() if problem else None,
-        },
-    )
-    return True
 
+    def decide(status: int, problem: Problem | None) -> None:
+        said = msgspec.json.encode(problem).decode() if problem else None
+        connection.execute(DECIDE, {"command_id": command.command_id, "status": status, "problem": said})
 
-def _carry_out(connection: Connection, command: Command, learner: Learner, effects: Effects) -> Verdict:
     if isinstance(command, ProfileSet):
         created = profiles.put(connection, learner.key, command, effects.applied_seq)
-        return (201 if created else 200), None
+        identities.declare(command.user_id, profiles.zone_of(command), command.day_start_hour)
+        effects.when_answered(lambda: decide(201 if created() else 200, None))
+        return
+    if isinstance(command, ConsentSet):
+        identities.forget_learner(command.user_id)
+    decide(*_carried_out(connection, command, learner, effects))
+
+
+def _carried_out(connection: Connection, command: Command, learner: Learner, effects: Effects) -> Verdict:
     if isinstance(command, ConsentSet):
         profiles.set_consent(connection, learner.key, command)
         return 200, None
@@ -90,5 +115,5 @@ def _carry_out(connection: Connection, command: Command, learner: Learner, effec
         return streaks.take_freeze(connection, learner.key, command)
     if isinstance(command, StreakRepaired):
         return streaks.repair(connection, learner.key, command)
-    assert_type(command, EraseRequested)  # reserved here, carried out by the recorder
+    assert isinstance(command, EraseRequested)  # carried out by the recorder, at the end
     return 200, None

@@ -62,8 +62,14 @@ class Identities:
         """Forgets every learner; called when partitions move."""
         self._learners.clear()
 
+    def declare(self, user_id: str, timezone: str, day_start_hour: int) -> None:
+        """Takes over what a learner has declared just now."""
+        known = self._learners.get(user_id)
+        if known is not None:
+            self._learners[user_id] = known._replace(timezone=timezone, day_start_hour=day_start_hour)
+
     def forget_learner(self, user_id: str) -> None:
-        """Forgets one learner, whose zone, consent or existence has changed."""
+        """Forgets one learner, whose consent or existence has changed."""
         self._learners.pop(user_id, None)
 
     def learners(self, connection: Connection, user_ids: Sequence[str]) -> list[Learner]:

@@ -7,6 +7,7 @@ Declared data is personal: it lies in ``learner_private`` alone.  Only the zone 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import LiteralString
 
 import msgspec
@@ -70,9 +71,14 @@ FORGET: tuple[LiteralString, ...] = (
 )
 
 
-def put(connection: Connection, learner_key: int, profile: ProfileSet, version: int) -> bool:
-    """Takes over a declared profile whole; True when the learner had none before."""
-    row = connection.execute(
+def zone_of(profile: ProfileSet) -> str:
+    """The IANA zone that a profile declares."""
+    return profile.timezone or "UTC"
+
+
+def put(connection: Connection, learner_key: int, profile: ProfileSet, version: int) -> Callable[[], bool]:
+    """Takes over a declared profile whole; call it to learn whether the learner had none before."""
+    answer = connection.execute(
         UPSERT,
         {
             "learner_key": learner_key,
@@ -86,12 +92,12 @@ def put(connection: Connection, learner_key: int, profile: ProfileSet, version: 
             "language": profile.language,
             "version": version,
         },
-    ).fetchone()
-    zone, hour = profile.timezone or "UTC", profile.day_start_hour
+    )
+    zone, hour = zone_of(profile), profile.day_start_hour
     since = dt.datetime.fromtimestamp(epoch_ms(profile.issued_at) / 1000, dt.UTC)
     streaks.note_zone(connection, learner_key, zone, hour, since)
     connection.execute(SET_ZONE, {"learner_key": learner_key, "timezone": zone, "hour": hour})
-    return bool(row and row[0])
+    return lambda: answer.fetchone() == (True,)
 
 
 def set_consent(connection: Connection, learner_key: int, consent: ConsentSet) -> None:

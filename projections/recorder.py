@@ -15,7 +15,7 @@ from itertools import compress
 
 import numpy as np
 
-from models.columns import COLUMNS, Int64, Interactions, Mask
+from models.columns import Int64, Interactions, Mask
 from projections import (
     applied_ranges,
     catalogue,
@@ -40,11 +40,10 @@ from projections.projection import Effects, OutboxRecord, Projection
 from projections.registry import ALL
 from projections.stores.burst import Answer, WriterConnection, connect_writer
 from projections.stores.postgres import Connection
-from schemas.commands import Command, EraseRequested, ProfileSet
+from schemas.commands import Command, EraseRequested
 from schemas.topics import ACHIEVEMENTS, CATALOGUE, LEARNER_COMMANDS, MILESTONES
 
 LOCK_SHARED = "SELECT pg_advisory_xact_lock_shared(%(lock)s)"
-CONSENTS = "SELECT learner_key, consent FROM learners WHERE learner_key = ANY (%(learners)s)"
 LOCK_ALONE = "SELECT pg_advisory_lock(%(lock)s)"
 UNLOCK = "SELECT pg_advisory_unlock(%(lock)s)"
 NEXT_SEQ = "SELECT nextval('applied_seq')"
@@ -257,14 +256,18 @@ class Recorder:
             sequence = connection.execute(NEXT_SEQ)
             unseen = deduplication.unseen(connection, drafted.dedupe_keys, drafted.record_ms, self._weeks_back)
             alone = not orders and not any(piece.messages for piece in slices if _is_catalogue(piece))
+            reserved = commands.reserve(connection, orders, learners)
             asked = self._ask(connection, batch) if alone else {}
             if refused := unmoved():
                 raise NotMoved(refused)
             effects = Effects(applied_seq=_only(sequence), waiting=[])
             contents = self._put_catalogue(connection, slices)
-            carried_out = self._apply_commands(connection, orders, learners, effects)
+            carried_out = reserved()
+            for command, learner in carried_out:
+                commands.carry_out(connection, command, learner, self.identities, effects)
             fresh = unseen()
-            batch = self._with_current_consent(connection, batch, drafted, learners, orders)
+            if self._changed(connection, carried_out):
+                batch = complete(connection, self.identities, drafted)
             if not fresh.all():
                 batch, alone = batch.take(fresh), False
             effects.asked = asked if alone else self._ask(connection, batch)
@@ -370,34 +373,10 @@ class Recorder:
                 changed += catalogue.put(connection, piece.keys, piece.messages)
         return changed
 
-    def _apply_commands(
-        self, connection: Connection, orders: list[Command], learners: list[Learner], effects: Effects
-    ) -> list[tuple[Command, Learner]]:
-        return [
-            (command, learner)
-            for command, learner in zip(orders, learners, strict=True)
-            if commands.apply(connection, command, learner, self.identities, effects)
-        ]
-
-    def _with_current_consent(
-        self,
-        connection: Connection,
-        batch: Interactions,
-        drafted: Draft,
-        learners: list[Learner],
-        orders: list[Command],
-    ) -> Interactions:
-        """The batch with the consent, and the zones, that the commands of this very poll left behind."""
-        if not orders or not len(batch):
-            return batch
-        if any(isinstance(command, ProfileSet) for command in orders):
-            return complete(connection, self.identities, drafted)
-        changed = np.unique(np.array([learner.key for learner in learners], np.int64))
-        rows = connection.execute(CONSENTS, {"learners": changed}).fetchall()
-        consent = batch.consent.copy()
-        for key, now in rows:
-            consent[batch.learner == key] = now
-        return Interactions(**{**{name: getattr(batch, name) for name in COLUMNS}, "consent": consent})
+    def _changed(self, connection: Connection, carried_out: list[tuple[Command, Learner]]) -> bool:
+        """Whether commands of this very poll changed what its interactions are folded with: consent or zone."""
+        now = self.identities.learners(connection, [command.user_id for command, _ in carried_out])
+        return any(before != after for (_, before), after in zip(carried_out, now, strict=True))
 
     def _put_refused(self, connection: Connection, slices: list[Slice], effects: Effects) -> None:
         for piece in slices:

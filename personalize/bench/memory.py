@@ -20,7 +20,7 @@ import numpy as np
 import psutil
 
 from personalize.bench.data_folder import data_folder
-from personalize.bench.processes import WORKER, ensure_alive, running, wait_until
+from personalize.bench.processes import WORKER, ensure_alive, log_tail, running
 from personalize.bench.progress import progress
 from personalize.bench.report import Report, describe_machine
 from personalize.bench.servers import Servers, servers
@@ -29,6 +29,7 @@ from personalize.demo import oulad
 from personalize.demo.bulk_producer import BulkProducer
 from personalize.demo.publishing import publish_catalogue
 from personalize.demo.records import Encoder, user_id
+from personalize.errors import ProblemError
 from schemas.topics import INTERACTIONS
 
 EVENTS: Final = 5_000_000
@@ -36,7 +37,7 @@ SETTLED_EVENTS: Final = 1_000_000
 NEW_ONES: Final = 50_000
 _CHUNK: Final = 250_000
 _LOOK_SECONDS: Final = 0.2
-_CHUNK_SECONDS: Final = 300.0
+_STALLED_SECONDS: Final = 60.0
 _QUIET_SECONDS: Final = 3.0
 
 POSITION: Final = """
@@ -92,7 +93,11 @@ class _Meter:
             return int(row[0]) if row else 0
 
     def fold(self, records: list[tuple[bytes, bytes]], look: Callable[[int], None]) -> None:
-        """Publishes and waits until all is folded, calling ``look`` with the position every now and then."""
+        """Publishes and waits until all is folded, calling ``look`` with the position every now and then.
+
+        Raises:
+            ProblemError: the worker ended, or nothing was folded for a minute.
+        """
 
         async def publish() -> None:
             async with BulkProducer(self.own.endpoints.kafka) as producer:
@@ -101,15 +106,21 @@ class _Meter:
         asyncio.run(publish())
         self.published += len(records)
         with self.own.connect() as database:
-
-            def is_folded() -> bool:
-                row = database.execute(POSITION).fetchone()
-                position = int(row[0]) if row else 0
-                look(position)
+            position, moved = 0, time.monotonic()
+            while position < self.published:
                 time.sleep(_LOOK_SECONDS)
-                return position >= self.published
-
-            wait_until(is_folded, _CHUNK_SECONDS, "folding", lambda: ensure_alive(self.own, "worker", self._worker))
+                ensure_alive(self.own, "worker", self._worker)
+                row = database.execute(POSITION).fetchone()
+                now = int(row[0]) if row else 0
+                if now != position:
+                    position, moved = now, time.monotonic()
+                look(position)
+                # However slow the machine is, it may take its time as long as there is progress.
+                if time.monotonic() - moved > _STALLED_SECONDS:
+                    raise ProblemError(
+                        f"The worker stands at {position} of {self.published}:\n{log_tail(self.own.home, 'worker')}",
+                        "read its log.",
+                    )
 
 
 def _slope(meter: _Meter, records: Records, events: int) -> dict[str, Any]:

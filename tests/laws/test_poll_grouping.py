@@ -62,7 +62,8 @@ def apply_in_polls(url: str, logs: dict[int, list[Any]], cuts: list[int]) -> dic
             name
             for (name,) in connection.execute(
                 "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition"
-                " AND relnamespace = 'public'::regnamespace AND relname NOT IN ('alembic_version', 'achievement_rule')"
+                " AND relnamespace = 'public'::regnamespace AND relname NOT IN"
+                " ('alembic_version', 'achievement_rule', 'access_audit')"
             ).fetchall()
         ]
         connection.execute("TRUNCATE " + ", ".join(names) + " RESTART IDENTITY CASCADE")
