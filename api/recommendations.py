@@ -250,7 +250,8 @@ def context_of(text: str) -> Context:
     context = reranking.parse(text)
     if context is None:
         raise bad_parameter(
-            "context", 'Send `topic:algebra`, or JSON with topic, contentType, contentId, device: {"topic":"algebra"}.'
+            "context",
+            'Send `topic:algebra`, or JSON with topic, contentType, contentId, pathId, device: {"topic":"algebra"}.',
         )
     return context
 

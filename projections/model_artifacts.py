@@ -1,6 +1,7 @@
 """Which batch models are there, which are live, and what are they trained on?  Table ``model_artifact``.
 
-A body is a ``.npz`` of plain arrays (item keys, row entries, weights), read with pickle forbidden.  One model of each
+A body is a ``.npz`` of plain arrays (item keys with row entries and weights, or with factors), read with pickle
+forbidden.  One model of each
 kind is live; a reader asks `live_version` now and then, and `load` when it changed.
 """
 
@@ -15,7 +16,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from models.recommendation.ials import ItemFactors
 from models.recommendation.item_weights import ItemWeights
+from projections.recommender import evidence
 from projections.stores.packed import packed_columns
 from projections.stores.postgres import Connection
 
@@ -24,13 +27,16 @@ MOST_EVENTS = 2_000_000
 KEPT = 5
 """Newest artifacts of a kind that are kept, besides the live one."""
 
-# The newest rows in applied order; consent bit 1 is personalisation.
+# The newest rows in applied order that say that an item was taken, as the recommender counts them; consent bit 1 is
+# personalisation.
 TRAINING: LiteralString = """
 SELECT array_send(array_agg(learner_key)), array_send(array_agg(item_key)), array_send(array_agg(occurred_at))
 FROM (
     SELECT learner_key, item_key, occurred_at FROM (
         SELECT learner_key, item_key, occurred_at, applied_seq, ordinal FROM interaction_log
-        WHERE consent & 1 <> 0 ORDER BY applied_seq DESC, ordinal DESC LIMIT %(most)s) AS newest
+        WHERE consent & 1 <> 0 AND interaction_type = ANY (%(taking)s::smallint[])
+          AND NOT (interaction_type = %(rate)s AND rating < %(least_rating)s)
+        ORDER BY applied_seq DESC, ordinal DESC LIMIT %(most)s) AS newest
     ORDER BY applied_seq, ordinal) AS in_order
 """
 LIST: LiteralString = """
@@ -55,6 +61,9 @@ DELETE FROM model_artifact WHERE state <> 'live' AND version NOT IN (
         SELECT version, row_number() OVER (PARTITION BY kind ORDER BY version DESC) AS place
         FROM model_artifact WHERE state <> 'live') AS ranked WHERE place <= %(kept)s)
 """
+
+
+Model = ItemWeights | ItemFactors
 
 
 class Artifact(NamedTuple):
@@ -86,22 +95,25 @@ def _listed(connection: Connection, kind: str | None = None, version: int | None
     return [Artifact(*row) for row in connection.execute(LIST, {"kind": kind, "version": version}).fetchall()]
 
 
-def encode(model: ItemWeights) -> bytes:
+def encode(model: Model) -> bytes:
     """The arrays as a compressed ``.npz``."""
     file = io.BytesIO()
-    np.savez_compressed(file, items=model.items, ids=model.ids, weights=model.weights)
+    np.savez_compressed(file, **model._asdict())
     return file.getvalue()
 
 
-def decode(body: bytes) -> ItemWeights:
+def decode(body: bytes) -> Model:
     """The inverse of `encode`; raises ValueError for a body that would need pickle."""
     with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
+        if "factors" in arrays:
+            return ItemFactors(arrays["items"], arrays["factors"])
         return ItemWeights(arrays["items"], arrays["ids"], arrays["weights"])
 
 
 def training_events(connection: Connection, most: int = MOST_EVENTS) -> Events:
     """What may be learnt from, the newest ``most`` of it."""
-    return Events(*packed_columns(connection, TRAINING, {"most": most}, (np.int64, np.int64, "datetime64[ms]")))
+    which = {"most": most, **evidence.PARAMETERS}
+    return Events(*packed_columns(connection, TRAINING, which, (np.int64, np.int64, "datetime64[ms]")))
 
 
 def artifacts(connection: Connection) -> list[Artifact]:
@@ -121,8 +133,8 @@ def live_version(connection: Connection, kind: str) -> int | None:
     return found.version if found else None
 
 
-def load(connection: Connection, version: int) -> ItemWeights:
-    """The weights of a model.
+def load(connection: Connection, version: int) -> Model:
+    """A model.
 
     Raises:
         LookupError: there is no such version.
@@ -136,7 +148,7 @@ def load(connection: Connection, version: int) -> ItemWeights:
 def store(
     connection: Connection,
     kind: str,
-    model: ItemWeights,
+    model: Model,
     *,
     trained_until: datetime,
     events: int,

@@ -13,15 +13,15 @@ from typing import LiteralString
 from projections.stores.postgres import Connection
 from schemas.commands import FeedbackAction, FeedbackGiven, OverrideSet
 from schemas.event_time import epoch_ms
-from schemas.overrides import Hide, NeverShowContentType, NeverShowTopic, OptOut, Override, Pin
+from schemas.overrides import Hide, NeverShowContentType, NeverShowTopic, OptOut, Override, Pin, PreferTopic
 from schemas.problems import Problem
 
 FIND_ITEM: LiteralString = "SELECT item_key FROM content WHERE content_id = %(content_id)s"
 SET: LiteralString = """
-INSERT INTO learner_override (learner_key, kind, item_key, label, set_at, applied_seq)
-VALUES (%(learner_key)s, %(kind)s, %(item_key)s, %(label)s, %(at)s, %(applied_seq)s)
+INSERT INTO learner_override (learner_key, kind, item_key, label, weight, set_at, applied_seq)
+VALUES (%(learner_key)s, %(kind)s, %(item_key)s, %(label)s, %(weight)s, %(at)s, %(applied_seq)s)
 ON CONFLICT (learner_key, kind, item_key, label) DO UPDATE SET
-    set_at = excluded.set_at, applied_seq = excluded.applied_seq
+    weight = excluded.weight, set_at = excluded.set_at, applied_seq = excluded.applied_seq
 """
 TAKE_BACK: LiteralString = """
 DELETE FROM learner_override
@@ -58,6 +58,15 @@ EXISTS (
 """Whether a learner must not be shown a piece of content; for a statement with the tables ``list`` (learner_key, type)
 and ``content``."""
 
+NEWER_RULES: LiteralString = """
+SELECT json_agg(json_build_array(rule.kind, rule.item_key, rule.label, rule.weight) ORDER BY rule.set_at)
+FROM learner_override AS rule
+WHERE rule.learner_key = list.learner_key AND rule.kind IN ('pin', 'preferTopic')
+  AND (rule.applied_seq > list.applied_seq OR list.writer = 'worker')
+"""
+"""Rules that order a list and that it does not reflect yet, as [[kind, item_key, label, weight]]; those that are older
+than a recommender's list are in it."""
+
 Verdict = tuple[int, Problem | None]
 
 _UNKNOWN_CONTENT = Problem(
@@ -77,7 +86,8 @@ def set_override(connection: Connection, learner_key: int, command: OverrideSet,
     rule = {"learner_key": learner_key, "kind": kind, "item_key": item_key, "label": label}
     if command.active:
         at = _moment(epoch_ms(command.issued_at))
-        connection.execute(SET, {**rule, "at": at, "applied_seq": applied_seq})
+        weight = command.override.weight if isinstance(command.override, PreferTopic) else 0.0
+        connection.execute(SET, {**rule, "weight": weight, "at": at, "applied_seq": applied_seq})
     else:
         connection.execute(TAKE_BACK, rule)
     connection.execute(TOUCH, {"learner_key": learner_key, "applied_seq": applied_seq})
@@ -94,7 +104,7 @@ def give_feedback(connection: Connection, learner_key: int, command: FeedbackGiv
     said = {"action": command.action.value, "recommendation_id": command.recommendation_id or ""}
     connection.execute(GIVE, {**own, **said})
     if command.action is FeedbackAction.HIDDEN:
-        connection.execute(SET, {**own, "kind": "hide", "label": ""})
+        connection.execute(SET, {**own, "kind": "hide", "label": "", "weight": 0.0})
     connection.execute(TOUCH, {"learner_key": learner_key, "applied_seq": applied_seq})
     return 200, None
 
@@ -113,6 +123,8 @@ def _parts(override: Override) -> tuple[str, str, str]:
             return "pin", content_id, ""
         case NeverShowTopic(topic=topic):
             return "neverShowTopic", "", topic
+        case PreferTopic(topic=topic):
+            return "preferTopic", "", topic.lower()
         case NeverShowContentType(content_type=content_type):
             return "neverShowContentType", "", content_type
         case OptOut():

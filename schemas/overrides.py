@@ -55,10 +55,22 @@ class NeverShowContentType(
     content_type: Annotated[ContentType, Meta(description="The kind, 1 to 64 characters.", examples=["video"])]
 
 
+class PreferTopic(
+    Struct, frozen=True, kw_only=True, rename="camel", gc=False, omit_defaults=True, tag_field="kind", tag="preferTopic"
+):
+    """Show more, or less, of this topic than the engine would: an override of the learnt preference."""
+
+    topic: Annotated[Label, Meta(description="The topic, 1 to 128 characters.", examples=["algebra"])]
+    weight: Annotated[
+        Annotated[float, Meta(ge=-1.0, le=1.0)],
+        Meta(description="How much, from -1 (as little as possible) to 1 (as much as possible).", examples=[1.0]),
+    ] = 1.0
+
+
 class OptOut(
     Struct, frozen=True, kw_only=True, rename="camel", gc=False, omit_defaults=True, tag_field="kind", tag="optOut"
 ):
     """Do not personalise: show what anyone would be shown."""
 
 
-Override = Hide | Pin | NeverShowTopic | NeverShowContentType | OptOut
+Override = Hide | Pin | NeverShowTopic | NeverShowContentType | PreferTopic | OptOut

@@ -67,6 +67,7 @@ class Recommender:
         self._saver = ThreadPoolExecutor(1, thread_name_prefix="saver")
         self._saving: asyncio.Task[None] | None = None
         self._comparing: asyncio.Task[None] | None = None
+        self._loading: asyncio.Task[None] | None = None
         self._saved_at = time.monotonic()
         self._partitions: Counter[str] = Counter()
         self._inbox: list[Piece] = []
@@ -165,7 +166,7 @@ class Recommender:
         interval = self._settings.list_tick_ms / 1000
         if self.engine.waiting.events and not ticked.events:
             await asyncio.sleep(FOLLOW_SECONDS)
-        elif self.engine.lists.pending:
+        elif self.engine.lists.waits:
             # Who is left has waited a tick already; a learner touched again stands behind all of them.
             await asyncio.sleep(took * BREATH_SHARE)
         elif ticked.events:
@@ -183,6 +184,8 @@ class Recommender:
             snapshot = await self._in_folder(self.engine.copy)
             if snapshot is not None:
                 self._saving = asyncio.create_task(self._save(snapshot))
+        if self.engine.models_wanted is not None and (self._loading is None or self._loading.done()):
+            self._loading = asyncio.create_task(self._load_models())
         if self.engine.content_changed is not None and (self._comparing is None or self._comparing.done()):
             self._comparing = asyncio.create_task(self._compare())
 
@@ -207,13 +210,29 @@ class Recommender:
             return
 
     def _store(self, snapshot: Snapshot) -> Any:
+        connection = self._own_connection()
+        try:
+            return self.engine.store(connection, snapshot)
+        except TRANSIENT:
+            connection.close()
+            raise
+
+    def _own_connection(self) -> Connection:
+        """The connection of the thread that stores and loads."""
         if self._connection is None or self._connection.closed:
             self._connection = connect(self._settings.database_url, autocommit=True, name="personalize-snapshots")
+        return self._connection
+
+    async def _load_models(self) -> None:
+        """Takes over models that have gone live."""
         try:
-            return self.engine.store(self._connection, snapshot)
-        except TRANSIENT:
-            self._connection.close()
-            raise
+            loop = asyncio.get_running_loop()
+            loaded = await loop.run_in_executor(self._saver, lambda: self.engine.models_job(self._own_connection()))
+            await self._in_folder(lambda: self.engine.take_models(loaded))
+        except TRANSIENT as fault:
+            logger.warning("models: %s; trying again", type(fault).__name__)  # the next beat finds them again
+        except Exception as fault:  # noqa: BLE001
+            self._app._crash(fault)
 
     async def _compare(self) -> None:
         """Compares the texts of a changed catalogue beside the ticks."""

@@ -57,6 +57,15 @@ def tfidf(texts: Sequence[str]) -> csr_array:
     return csr_array(diags_array(1.0 / np.maximum(length, 1e-12)) @ vectors)
 
 
+def _largest(line: NDArray[np.float64], most: int) -> NDArray[np.int64]:
+    """Return the places of the largest positive values, largest first; of equal ones the first places."""
+    places = np.flatnonzero(line > 0.0)
+    if len(places) > most:
+        values = line[places]
+        places = places[values >= np.partition(values, len(values) - most)[len(values) - most]]
+    return places[np.argsort(-line[places], kind="stable")][:most]
+
+
 def nearest_rows(vectors: csr_array, slots: NDArray[np.int64], rows: Rows) -> None:
     """Write the nearest items of every vector (N, T) to ``rows``; row i of ``vectors`` is item slot ``slots[i]``."""
     capacity = rows.ids.shape[1]
@@ -66,8 +75,7 @@ def nearest_rows(vectors: csr_array, slots: NDArray[np.int64], rows: Rows) -> No
         for offset, line in enumerate(cosine):
             own = start + offset
             line[own] = 0.0
-            best = np.argsort(-line, kind="stable")[:capacity]
-            best = best[line[best] > 0.0]
+            best = _largest(line, capacity)
             row = slots[own]
             rows.ids[row, : len(best)] = slots[best]
             rows.weights[row, : len(best), 0] = line[best]

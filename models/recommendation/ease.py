@@ -22,8 +22,6 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import csr_array
 
-from models.recommendation.bounded_rows import Rows
-
 AGE, LASTING = 0.85, 0.15
 QUERIES = 50
 MOST_ITEMS = 2_500
@@ -58,16 +56,3 @@ def train_ease(learner: NDArray[np.int32], items: NDArray[np.int64], item: NDArr
     weights = -inverse / np.diag(inverse)
     np.fill_diagonal(weights, 0.0)
     return np.asarray(weights)
-
-
-def fill_rows(rows: Rows, items: NDArray[np.int64], weights: NDArray[np.float64]) -> None:
-    """Replace ``rows`` by the entries of ``weights`` (M, M) largest in size, row m being slot ``items[m]``."""
-    capacity = min(rows.ids.shape[1], len(items))
-    rows.length[:] = 0
-    for m, slot in enumerate(items):
-        line = weights[m]
-        best = np.argpartition(-np.abs(line), capacity - 1)[:capacity]
-        best = np.sort(best[line[best] != 0.0])
-        rows.ids[slot, : len(best)] = items[best]
-        rows.weights[slot, : len(best), 0] = line[best]
-        rows.length[slot] = len(best)

@@ -12,12 +12,14 @@ All are means over learners, in [0, 1].
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from models.recommendation.ials import ItemFactors, factors_of, score_ials
 from models.recommendation.item_weights import ItemWeights, matrix
 
 DEPTH = 10
@@ -75,14 +77,14 @@ def _sides(split: Split, learner: int) -> tuple[NDArray[np.int64], NDArray[np.in
     return history, np.setdiff1d(split.item[middle:end], history)
 
 
-def evaluate(model: ItemWeights, split: Split, learners: NDArray[np.int64]) -> Metrics:
+def evaluate(model: ItemWeights | ItemFactors, split: Split, learners: NDArray[np.int64]) -> Metrics:
     """Return how well the model does for these learners (`judged_learners`)."""
-    weights = matrix(model)
+    score = _scorer(model)
     place_of = {key: place for place, key in enumerate(model.items.tolist())}
     totals = np.zeros(4)
     for start in range(0, len(learners), _CHUNK):
         sides = [_sides(split, who) for who in learners[start : start + _CHUNK].tolist()]
-        shown = _shown(weights, [_places(place_of, history) for history, _ in sides])
+        shown = _shown(score, [_places(place_of, history) for history, _ in sides])
         for places, (_, relevant) in zip(shown, sides, strict=True):
             totals += _of_one(model.items[places], relevant)
     means = totals / max(1, len(learners))
@@ -93,16 +95,40 @@ def _places(place_of: dict[int, int], history: NDArray[np.int64]) -> list[int]:
     return [place_of[key] for key in history.tolist() if key in place_of]
 
 
-def _shown(weights: csr_array, histories: list[list[int]]) -> list[NDArray[np.int64]]:
+_Scorer = Callable[[list[list[int]]], NDArray[np.float64]]
+"""(n) histories, newest last, as places -> (n, M) scores."""
+
+
+def _scorer(model: ItemWeights | ItemFactors) -> _Scorer:
+    if isinstance(model, ItemFactors):
+        factors = factors_of(model.factors.astype(np.float64))
+
+        def by_factors(histories: list[list[int]]) -> NDArray[np.float64]:
+            scores = np.zeros((len(histories), len(model.items)))
+            for row, places in enumerate(histories):
+                if places:
+                    scores[row] = score_ials(factors, np.array(places[::-1], np.int64))
+            return scores
+
+        return by_factors
+    weights = matrix(model)
+
+    def by_weights(histories: list[list[int]]) -> NDArray[np.float64]:
+        rows, columns, values = [], [], []
+        for row, places in enumerate(histories):
+            newest = places[::-1][:MEMORY]
+            rows += [row] * len(newest)
+            columns += newest
+            values += [AGE**a for a in range(len(newest))]
+        shape = (len(histories), weights.shape[0])
+        return np.asarray((csr_array((values, (rows, columns)), shape=shape) @ weights).toarray())
+
+    return by_weights
+
+
+def _shown(score: _Scorer, histories: list[list[int]]) -> list[NDArray[np.int64]]:
     """Return the best places outside each history, best first; only those with a positive score."""
-    rows, columns, values = [], [], []
-    for row, places in enumerate(histories):
-        newest = places[::-1][:MEMORY]
-        rows += [row] * len(newest)
-        columns += newest
-        values += [AGE**a for a in range(len(newest))]
-    shape = (len(histories), weights.shape[0])
-    scores = (csr_array((values, (rows, columns)), shape=shape) @ weights).toarray()
+    scores = score(histories)
     lists = []
     for row, places in enumerate(histories):
         scores[row, places] = 0.0

@@ -13,6 +13,7 @@ k^3) a sweep. Cost of a fold-in: O(history k^2 + k^3).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,13 @@ PENALTY = 0.01  # lambda
 PENALTY_POWER = 1.0  # nu
 SWEEPS = 8
 AGE = 0.9
+
+
+class ItemFactors(NamedTuple):
+    """What is kept of a trained model: no learner is in it, since histories are folded in."""
+
+    items: NDArray[np.int64]  # (M,) item keys
+    factors: NDArray[np.float32]  # (M, k)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +70,11 @@ def train_ials(taken: csr_array, factors: int = FACTORS, sweeps: int = SWEEPS, s
     by_learner, by_item = csr_array(taken), csr_array(taken.T)
     for _ in range(sweeps):
         item = _half(by_item, _half(by_learner, item))
+    return factors_of(item)
+
+
+def factors_of(item: NDArray[np.float64]) -> Factors:
+    """Return the model of item factors (M, k)."""
     return Factors(item, item.T @ item, UNOBSERVED * len(item))
 
 

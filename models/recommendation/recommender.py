@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from models.recommendation import content, sources
 from models.recommendation.blend import BUCKETS, FEATURES, KINDS, Blend, bucket_of, empty_blend
 from models.recommendation.candidates import LIMIT
-from models.recommendation.ease import fill_rows
 from models.recommendation.explanation import Recommendations
 from models.recommendation.fold import COUNT, LEARN, MEASURE, Seen, empty_work, fold, nothing_seen, prepare
+from models.recommendation.item_weights import largest, rows_of
 from models.recommendation.reranker import Reranker, new_reranker
 from models.recommendation.scoring import clear_scores
 from models.recommendation.serving import RECENCY, TERMS, many_lists
@@ -125,8 +125,8 @@ class Recommender:
     def set_models(self, items: Keys, ease: NDArray[np.float64], ridge: NDArray[np.float64]) -> None:
         """Install the daily item-item models, both (M, M) over the item keys ``items``."""
         slots = self.add_items(items)
-        fill_rows(self.tables.ease, slots, ease)
-        fill_rows(self.tables.ridge, slots, ridge)
+        for rows, dense in ((self.tables.ease, ease), (self.tables.ridge, ridge)):
+            rows_of(largest(items, dense, rows.ids.shape[1]), slots, rows)
 
     def update(self, learner: int, item: int, at_ms: int) -> None:
         """Count one event, without judging it."""

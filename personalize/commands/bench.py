@@ -19,6 +19,8 @@ from typer.core import TyperCommand, TyperGroup
 BENCHES: Final[dict[str, str]] = {
     "ingest": "Events a second through the whole worker, beside plain Faust and the fetch-and-decode limit.",
     "latency": "Publish to visible by GET, while events stream in.",
+    "freshness": "Publish to the list that reflects it, by GET, while events stream in.",
+    "recommendation-cost": "What a list and a counted event cost, and the memory of an item, as the catalogue grows.",
     "read": "Requests a second of one API process, beside a static answer and a raw Redis GET.",
     "memory": "Growth of the worker by event, bytes a learner and an item.",
     "faults": "Kill, stop and restart processes and servers; compare with a reference fold.",

@@ -53,6 +53,13 @@ ORDER BY log_sum DESC, content.catalogue_position NULLS LAST, content.item_key
 LIMIT %(items)s
 """
 )
+SITUATION: LiteralString = """
+SELECT 'topic', topic FROM content, unnest(topics) AS topic WHERE content_id = %(content_id)s
+UNION ALL
+SELECT 'module', module_id FROM path_module JOIN learners USING (learner_key)
+WHERE path_id = %(path_id)s AND user_id = %(user_id)s AND completion < 1
+"""
+"""Topics of what is open now, and what is open in the reader's own path."""
 NOBODY = 0
 """A learner_key that no learner has."""
 
@@ -89,6 +96,8 @@ async def reached(pool: ReadPool, learner_keys: list[int]) -> dict[int, int]:
 
 async def stored(pool: ReadPool, user_id: str, kind: str, wanted: Context | None = None) -> StoredList | None:
     """A learner's list of one kind, in the order of a context; None for an unknown learner, or one without it."""
+    if wanted is not None and (wanted.content_id or wanted.path_id):
+        wanted = await _looked_up(pool, user_id, wanted)
     which = {"user_id": user_id, "type": list_answers.stored_kind(kind)}
     rows = await pool.rows(list_answers.SELECT_LIST, which)
     if not rows:
@@ -103,6 +112,16 @@ async def stored(pool: ReadPool, user_id: str, kind: str, wanted: Context | None
         applied_seq=applied_seq,
         ready=msgspec.structs.replace(ready_list.pack(items, **times), **slot),
         kept=msgspec.structs.replace(ready_list.pack(items, most=ready_list.MOST_ITEMS, **times), **slot),
+    )
+
+
+async def _looked_up(pool: ReadPool, user_id: str, wanted: Context) -> Context:
+    """The context with what the database knows of the content and the path that it names."""
+    which = {"user_id": user_id, "content_id": wanted.content_id, "path_id": wanted.path_id}
+    rows = await pool.rows(SITUATION, which)
+    return wanted._replace(
+        near_topics=frozenset(value.lower() for what, value in rows if what == "topic"),
+        modules=frozenset(value for what, value in rows if what == "module"),
     )
 
 

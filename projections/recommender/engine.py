@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from models.columns import Int32, Int64
 from models.recommendation.exploration import SHARE
+from models.recommendation.item_weights import ItemWeights
 from projections import offsets
 from projections.impressions import EXPOSURES
 from projections.offsets import Move
 from projections.poll import TopicPartition
-from projections.recommender import content_view, progress, sign_of_life, snapshot_store, weights
+from projections.recommender import content_view, daily_models, progress, sign_of_life, snapshot_store, weights
 from projections.recommender.content_view import ContentView, Likeness
 from projections.recommender.evaluation import Sums
 from projections.recommender.exploring import NOTHING_SHOWN, Exposures
@@ -42,6 +43,8 @@ logger = logging.getLogger(__name__)
 EVENTS_A_STEP = 4_000
 LEARN_BUDGET_SECONDS = 0.05
 CONTENT_LOOK_SECONDS = 1.0
+MOST_WAIT_MS = 700
+"""While a list waits for longer, nothing is learnt: the time goes to lists."""
 BEAT_SECONDS = 2.0
 EXPOSURES_SECONDS = 10.0
 """How old the figures of exploration may be."""
@@ -112,6 +115,10 @@ class Engine:
         self.lists = ListWriter(mirror)
         self.watermark_ms = 0
         self.unsaved_events = 0
+        self.models: dict[str, int] = {}
+        """Daily models that speak in the lists: kind to version."""
+        self.models_wanted: dict[str, int] | None = None
+        """Versions that have gone live and wait to be loaded; see `models_job`."""
         self.content_changed: ContentView | None = None
         """Content whose texts wait to be compared; see `likeness_job`."""
 
@@ -180,6 +187,8 @@ class Engine:
         self._refresh_content(connection, force=True)
         if self.content_changed is not None:
             self.take_likeness(self.likeness_job(self.content_changed))
+        self.models = {}
+        self.take_models(daily_models.load(connection, daily_models.live_versions(connection)))
         self.lists.restart(np.flatnonzero(self.state.partition >= 0).tolist())
 
     # -- one tick ------------------------------------------------------------------------------------------------
@@ -250,7 +259,7 @@ class Engine:
     def _fold(self, pieces: Sequence[Piece], batch: Batch, ticked: Ticked) -> None:
         assert self.state is not None
         started = time.perf_counter()
-        shares = Shares(learn=self._budget.share(len(batch.learner)))
+        shares = Shares(learn=self._learn_share(len(batch.learner)))
         folded = self.state.fold(batch, shares)
         ticked.fold_seconds = time.perf_counter() - started
         self._budget.note(len(batch.learner), shares.learn, ticked.fold_seconds)
@@ -261,6 +270,13 @@ class Engine:
         self._owned.sums += folded.sums
         self._owned.ranges += self._moved(pieces, shares.learn)
         self.unsaved_events += len(batch.learner)
+
+    def _learn_share(self, events: int) -> float:
+        """Of the events of a step: within the budget, and none while lists wait for long."""
+        late = self.lists.longest_wait_ms(time.time_ns() // 1_000_000) > MOST_WAIT_MS
+        if late and self._settings.learn_budget_seconds < float("inf"):
+            return 0.0
+        return self._budget.share(events)
 
     def _moved(self, pieces: Sequence[Piece], share: float) -> list[Range]:
         assert self.state is not None
@@ -320,6 +336,30 @@ class Engine:
         size = len(self.state.tables.items.events)
         self.state.put_content(likeness.rows, size)
 
+    def models_job(self, connection: Connection) -> dict[str, tuple[int, ItemWeights]]:
+        """Loads what has gone live; may run in another thread, on a connection of its own."""
+        wanted, self.models_wanted = self.models_wanted or {}, None
+        return daily_models.load(connection, wanted)
+
+    def take_models(self, loaded: Mapping[str, tuple[int, ItemWeights]]) -> None:
+        """Lets these versions speak, and has everybody's list written again with them."""
+        assert self.state is not None
+        for kind, (version, model) in loaded.items():
+            self.state.put_model(kind, model)
+            self.models[kind] = version
+            logger.info("%s version %d speaks in the lists", kind, version)
+        if loaded:
+            self.lists.touch_later(np.flatnonzero(self.state.partition >= 0).tolist())
+
+    def _look_for_models(self, connection: Connection) -> None:
+        assert self.state is not None
+        live = daily_models.live_versions(connection)
+        for kind in self.models.keys() - live.keys():
+            self.state.put_model(kind, None)
+            del self.models[kind]
+        changed = {kind: version for kind, version in live.items() if self.models.get(kind) != version}
+        self.models_wanted = changed or None
+
     def _trial(self, connection: Connection) -> Trial:
         """What exploration goes by: how often items were shown and taken up, as of a moment ago."""
         assert self._shelf is not None
@@ -337,7 +377,8 @@ class Engine:
         now = time.monotonic()
         if now - self._beat_at >= BEAT_SECONDS:
             self._beat_at = now
-            sign_of_life.beat(connection, self._settings.owner, self.state.step, self.waiting.events)
+            sign_of_life.beat(connection, self._settings.owner, self.state.step, self.waiting.events, self.models)
+            self._look_for_models(connection)
             self._roll_back(connection)
 
     def _roll_back(self, connection: Connection) -> None:
@@ -354,7 +395,7 @@ class Engine:
             weights.save(connection, found, "rollback", learnt, float(mean[3]), float(mean[0]))
             weights.done(connection, request_id)
         self.unsaved_events = max(self.unsaved_events, 1 << 40)
-        self.lists.touch(np.flatnonzero(self.state.partition >= 0).tolist())
+        self.lists.touch_later(np.flatnonzero(self.state.partition >= 0).tolist())
         logger.warning("rolled back to version %d of the weights", version)
 
     # -- snapshots -----------------------------------------------------------------------------------------------

@@ -22,6 +22,8 @@ _TAKING = frozenset(InteractionType) - {
 }
 _TAKES = np.array([kind in _TAKING for kind in TYPE_OF_CODE], bool)
 _RATE = InteractionType.RATE.code
+PARAMETERS = {"taking": [kind.code for kind in _TAKING], "rate": _RATE, "least_rating": LEAST_RATING}
+"""For a statement that says the same: a type of ``taking``, but not ``rate`` below ``least_rating``."""
 
 
 def taking(types: Int16, rating: Float32) -> Mask:

@@ -15,7 +15,7 @@ from models.recommendation.exploration import SLOT
 from models.recommendation.sources import FAMILIES
 from projections.recommender import reasons
 from projections.recommender.reasons import reason
-from projections.recommender.reranking import Candidate, Context, Described, reordered
+from projections.recommender.reranking import Candidate, Context, Described, Rules, reordered
 from projections.stores.postgres import Connection, flatten
 from schemas.lists import Recommendation, RecommendationType
 
@@ -162,7 +162,7 @@ def slot_of(kind: str, rows: Sequence[Sequence[Any]], wanted: Context | None) ->
     Only the list as it is stored was decided about; a narrower question reorders it.
     """
     propensity = rows[0][16]
-    if kind != HYBRID or wanted is not None or propensity is None:
+    if kind != HYBRID or wanted is not None or propensity is None or rows[0][17]:
         return 0, False, 1.0
     shown = [row for row in rows if row[5] is not None]
     for rank, row in enumerate(shown, start=1):
@@ -181,10 +181,10 @@ def of_stored(kind: str, rows: Sequence[Sequence[Any]], wanted: Context | None =
     """
     shown = [row for row in rows if row[5] is not None]
     candidates = [
-        Candidate(Described(row[5], row[6], row[7]), tuple(row[8]), row[12], row[13], frozenset(row[14] or ()), row[15])
+        Candidate(Described(*row[5:8]), tuple(row[8]), row[12], row[13], frozenset(row[14] or ()), row[15], row[18])
         for row in shown
     ]
-    ordered = reordered(kind, candidates, wanted)
+    ordered = reordered(kind, candidates, wanted, Rules.of(rows[0][17]))
     generated_ms = round(rows[0][2].timestamp() * 1000)
     last_title = next((row[9] for row in shown if row[9]), None)
     return recommendations(

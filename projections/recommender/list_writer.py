@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -73,6 +74,8 @@ class ListWriter:
         self._mirror = mirror
         self.pending: dict[int, int] = {}
         """Slots of learners whose list is to be written, longest waiting first; since when [Unix ms], 0: unknown."""
+        self.background: dict[int, None] = {}
+        """Slots whose list is written anew when nobody is pending: nothing new is known of them."""
         self._unproven: dict[int, None] = {}
         self._unmirrored: dict[int, None] = {}
         self._again_at = 0.0
@@ -84,13 +87,27 @@ class ListWriter:
         for slot in slots:
             self.pending.setdefault(slot, since_ms)
 
+    def touch_later(self, slots: Iterable[int]) -> None:
+        """These learners' lists are to be written when nobody else waits."""
+        self.background.update(dict.fromkeys(slots))
+
     def restart(self, slots: Iterable[int]) -> None:
         """Only these have to be written."""
-        self.pending, self._unproven, self._unmirrored = dict.fromkeys(slots, 0), {}, {}
+        self.pending, self.background, self._unproven, self._unmirrored = {}, dict.fromkeys(slots), {}, {}
+
+    @property
+    def waits(self) -> bool:
+        """Whether any list is to be written."""
+        return bool(self.pending or self.background)
+
+    def longest_wait_ms(self, now_ms: int) -> int:
+        """How long the learner at the head has waited since his event was published; 0 for nobody."""
+        since = next(iter(self.pending.values()), 0)
+        return max(0, now_ms - since) if since else 0
 
     def forget(self, connection: Connection, key: int, slot: int | None) -> None:
         """Removes what was written for a learner."""
-        for waiting in (self.pending, self._unproven, self._unmirrored):
+        for waiting in (self.pending, self.background, self._unproven, self._unmirrored):
             waiting.pop(-1 if slot is None else slot, None)
         connection.execute(list_rows.DELETE, {"learners": [key]})
         for kind in (list_rows.HYBRID, *list_rows.DERIVED):
@@ -103,22 +120,25 @@ class ListWriter:
             self._prove(connection, tables)
         if self._unmirrored and now >= self._again_at:
             # Redis may come back with what it held before: these lists are written until it takes them.
-            self.touch(self._unmirrored)
+            self.touch_later(self._unmirrored)
             self._unmirrored = {}
-        if not self.pending:
+        if not self.waits:
             return
-        deadline, written = now + BUDGET_SECONDS, dict.fromkeys(self.pending)
-        while self.pending and time.monotonic() < deadline:
+        deadline, written = now + BUDGET_SECONDS, dict[int, None]()
+        while self.waits and time.monotonic() < deadline:
             started = time.perf_counter()
-            slots = np.fromiter(list(self.pending)[:LISTS_AT_ONCE], np.int32)
+            slots = np.fromiter(islice(self.pending or self.background, LISTS_AT_ONCE), np.int32)
             ticked.lists += self._write_some(connection, tables, slots, ticked)
-            since = [self.pending.pop(slot) for slot in slots.tolist()]
+            written.update(dict.fromkeys(slots.tolist()))
+            since = [self.pending.pop(slot, 0) for slot in slots.tolist()]
+            for slot in slots.tolist():
+                self.background.pop(slot, None)
             ticked.oldest_record_ms = min([*filter(None, since), ticked.oldest_record_ms or 1 << 62])
             ticked.list_seconds += time.perf_counter() - started
         self.coverage.steer(int(tables.state.tables.items.known[0]))
         ticked.mirrored = self._mirror.flush()
         if not ticked.mirrored:
-            self._unmirrored.update(dict.fromkeys(written.keys() - self.pending.keys()))
+            self._unmirrored.update(written)
             self._again_at = now + AGAIN_SECONDS
 
     def _write_some(self, connection: Connection, tables: Tables, slots: Int32, ticked: Ticked) -> int:

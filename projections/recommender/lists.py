@@ -25,6 +25,7 @@ from projections.recommender.exploring import NOTHING_SHOWN, Exposures, Part, ex
 from projections.recommender.growth import padded
 from projections.recommender.list_kernel import KEPT, Ranked, empty_ranked, rank_into, taken_of
 from projections.recommender.list_rows import HYBRID, List, list_id
+from projections.recommender.reranking import preference_gain
 from projections.recommender.restrictions import Restrictions
 from projections.recommender.state import State
 
@@ -144,6 +145,7 @@ def lists(
         item, terms, source = _candidates(shelf, ranked, row, held)
         if len(item) < SHORT:
             item, terms, source = _filled(state, shelf, cold, int(slots[row]), held, (item, terms, source))
+        item, terms, source = _preferred(shelf, held, item, terms, source)
         part = Part(*_pinned(shelf, held, item, terms, source))
         bucket = int(ranked.bucket[row]) if held.personalised else -1
         propensity, name = 0.0, list_id(HYBRID, key, generated_ms)
@@ -245,6 +247,19 @@ def _with_interests(shelf: Shelf, cold: _Cold, declared: str) -> tuple[Int32, Fl
     more = more[~np.isin(more, cold.slot)]
     slots = np.concatenate((cold.slot, more)).astype(np.int32)
     return slots, np.concatenate((cold.share, np.zeros(len(more)))), by_slot[slots]
+
+
+def _preferred(shelf: Shelf, held: Restrictions, item: Int32, terms: Float32, source: Int16) -> _Part:
+    """The list with what the learner asked for more of moved up, and for less of down; by score."""
+    if not held.preferred or not len(item):
+        return item, terms, source
+    topics = [shelf.view.topics.get(key, frozenset()) for key in shelf.item_key[item].tolist()]
+    gain = np.array([preference_gain(held.preferred, one) for one in topics], np.float32)
+    terms = terms.copy()
+    terms[:, RELEVANCE] += gain
+    source = np.where(gain > terms.max(axis=1) / 2, reasons.PREFERRED_CODE, source).astype(np.int16)
+    order = np.argsort(-terms.sum(axis=1), kind="stable")
+    return item[order], terms[order], source[order]
 
 
 def _pinned(shelf: Shelf, held: Restrictions, item: Int32, terms: Float32, source: Int16) -> _Part:

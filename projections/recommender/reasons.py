@@ -12,10 +12,17 @@ NO_SOURCE = "New to you in the catalogue."
 POPULAR = "Popular with other learners right now."
 INTERESTS = "Fits the interests in your profile."
 PINNED = "You pinned it."
+PREFERRED = "You asked for more of its topic."
 EXPLORED = "Something to try: few learners have been shown it yet."
-NO_SOURCE_CODE, POPULAR_CODE, INTERESTS_CODE, PINNED_CODE, EXPLORED_CODE = -1, -2, -3, -4, -5
+NO_SOURCE_CODE, POPULAR_CODE, INTERESTS_CODE, PINNED_CODE, EXPLORED_CODE, PREFERRED_CODE = -1, -2, -3, -4, -5, -6
 """Codes of sentences that come from no source, beside the numbers of the sources."""
-_OWN = {POPULAR_CODE: POPULAR, INTERESTS_CODE: INTERESTS, PINNED_CODE: PINNED, EXPLORED_CODE: EXPLORED}
+_OWN = {
+    POPULAR_CODE: POPULAR,
+    INTERESTS_CODE: INTERESTS,
+    PINNED_CODE: PINNED,
+    EXPLORED_CODE: EXPLORED,
+    PREFERRED_CODE: PREFERRED,
+}
 _AFTER = {
     sources.NEXT_STEP: "The usual next step after “{}”.",
     sources.CONTENT_LAST: "Close in content to “{}”.",

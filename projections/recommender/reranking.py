@@ -7,19 +7,27 @@ still sum to the score.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
-from models.recommendation.sources import CO, COLLABORATIVE, CONTEXT, NEXT_STEP, ORDER, SOURCES, TRANSITION
+from models.recommendation.sources import CO, COLLABORATIVE, CONTEXT, NEXT_STEP, ORDER, RELEVANCE, SOURCES, TRANSITION
+from projections.recommender.reasons import PINNED_CODE, PREFERRED_CODE
 
 TOPIC_WEIGHT = 2.0
 """Of the context term, for content of the topic asked for."""
+PREFERENCE_WEIGHT = 4.0
+"""Of the relevance term, for content of a topic that the learner wants as much as possible of."""
+PATH_WEIGHT = 3.0
+"""Of the context term, for what is still open in the path that the reader is on."""
+NEAR_WEIGHT = 1.0
+"""For content that shares all topics of what is open now; in proportion for some."""
 KIND_WEIGHT = 1.0
 """For content of the kind asked for, or that suits the device."""
 SMALL_SCREEN = frozenset({"video", "audio", "article", "quiz"})
 """Kinds of content that a telephone shows well."""
+SMALL_DEVICES = frozenset({"mobile", "phone"})
 SEQUENTIAL_SOURCES = frozenset({CO, NEXT_STEP, ORDER, TRANSITION})
 
 
@@ -42,6 +50,7 @@ class Candidate(NamedTuple):
     topics: frozenset[str]
     place: int = 0
     """In the stored list, from 1."""
+    item_key: int = 0
 
 
 class Context(NamedTuple):
@@ -52,10 +61,55 @@ class Context(NamedTuple):
     content_id: str = ""
     """What is open now: never recommended."""
     device: str = ""
+    path_id: str = ""
+    """The learning path that the reader is on."""
+    near_topics: frozenset[str] = frozenset()
+    """Topics of what is open now, lower case; looked up."""
+    modules: frozenset[str] = frozenset()
+    """Contents of the path that are not completed; looked up."""
+
+
+class Rules(NamedTuple):
+    """A learner's rules that a stored list does not reflect yet."""
+
+    preferred: Mapping[str, float] = {}
+    """By topic, lower case: [-1, 1]."""
+    pinned: tuple[int, ...] = ()
+    """Item keys, the newest first."""
+
+    @classmethod
+    def of(cls, rows: Sequence[Sequence[Any]] | None) -> Rules:
+        """From `overrides.NEWER_RULES`."""
+        given = rows or ()
+        preferred = {label.lower(): float(weight) for kind, _, label, weight in given if kind == "preferTopic"}
+        return cls(preferred, tuple(item for kind, item, _, _ in reversed(given) if kind == "pin"))
+
+
+def preference_gain(preferred: Mapping[str, float], topics: Iterable[str]) -> float:
+    """What the learner's own preferences add to the score of content with these topics (lower case)."""
+    weights = [preferred[topic] for topic in topics if topic in preferred]
+    return PREFERENCE_WEIGHT * max(weights, key=abs) if weights else 0.0
+
+
+def context_gain(wanted: Context, content: Described, topics: frozenset[str]) -> float:
+    """What the reader's situation adds to the score of content with these topics (lower case)."""
+    kind = content.content_type.lower()
+    gain = TOPIC_WEIGHT * bool(wanted.topic and wanted.topic.lower() in topics)
+    gain += KIND_WEIGHT * bool(wanted.content_type and kind == wanted.content_type.lower())
+    gain += KIND_WEIGHT * bool(wanted.device.lower() in SMALL_DEVICES and kind in SMALL_SCREEN)
+    gain += PATH_WEIGHT * (content.content_id in wanted.modules)
+    if wanted.near_topics:
+        gain += NEAR_WEIGHT * len(wanted.near_topics & topics) / len(wanted.near_topics)
+    return gain
+
+
+MEMBERS = ("topic", "contentType", "contentId", "device", "pathId")
+"""Of a context, in the order of its fields."""
+_NO_RULES = Rules()
 
 
 def parse(text: str) -> Context | None:
-    """The context of a request: JSON with topic, contentType, contentId, device; or ``topic:algebra``.
+    """The context of a request: JSON with topic, contentType, contentId, device, pathId; or ``topic:algebra``.
 
     None for a text that is neither.
 
@@ -63,7 +117,7 @@ def parse(text: str) -> Context | None:
     'algebra'
     """
     name, colon, value = text.partition(":")
-    if colon and name in {"topic", "contentType", "contentId", "device"}:
+    if colon and name in MEMBERS:
         given: Any = {name: value}
     else:
         try:
@@ -72,12 +126,14 @@ def parse(text: str) -> Context | None:
             return None
     if not isinstance(given, dict):
         return None
-    named = [given.get(name, "") for name in ("topic", "contentType", "contentId", "device")]
+    named = [given.get(name, "") for name in MEMBERS]
     return Context(*named) if all(isinstance(value, str) for value in named) else None
 
 
-def reordered(kind: str, candidates: Sequence[Candidate], wanted: Context | None = None) -> list[Candidate]:
-    """The candidates in the order of a kind of list and a context."""
+def reordered(
+    kind: str, candidates: Sequence[Candidate], wanted: Context | None = None, rules: Rules = _NO_RULES
+) -> list[Candidate]:
+    """The candidates in the order of a kind of list, a context, and rules that the list does not reflect yet."""
     if kind == "sequential":
         candidates = [one for one in candidates if one.source in SEQUENTIAL_SOURCES]
         ordered = sorted(candidates, key=lambda one: -(one.terms[COLLABORATIVE] + one.terms[CONTEXT]))
@@ -86,10 +142,17 @@ def reordered(kind: str, candidates: Sequence[Candidate], wanted: Context | None
         ordered = sorted(candidates, key=lambda one: -one.terms[COLLABORATIVE])
     else:
         ordered = list(candidates)
-    if wanted is None:
-        return ordered
-    moved = [_in_context(one, wanted) for one in ordered if one.content.content_id != wanted.content_id]
-    return sorted(moved, key=lambda one: -sum(one.terms))
+    if wanted is not None:
+        ordered = [_in_context(one, wanted) for one in ordered if one.content.content_id != wanted.content_id]
+    if rules.preferred:
+        ordered = [_preferred(one, rules) for one in ordered]
+    if wanted is not None or rules.preferred:
+        ordered = sorted(ordered, key=lambda one: -sum(one.terms))
+    if rules.pinned:
+        place = {item: number for number, item in enumerate(rules.pinned)}
+        ordered = [one._replace(source=PINNED_CODE) if one.item_key in place else one for one in ordered]
+        ordered = sorted(ordered, key=lambda one: place.get(one.item_key, len(place)))
+    return ordered
 
 
 def _family(source: int) -> int:
@@ -97,10 +160,14 @@ def _family(source: int) -> int:
 
 
 def _in_context(one: Candidate, wanted: Context) -> Candidate:
-    kind = one.content.content_type.lower()
-    gain = TOPIC_WEIGHT * (wanted.topic.lower() in {topic.lower() for topic in one.topics}) if wanted.topic else 0.0
-    gain += KIND_WEIGHT * bool(wanted.content_type and kind == wanted.content_type.lower())
-    gain += KIND_WEIGHT * bool(wanted.device == "mobile" and kind in SMALL_SCREEN)
     terms = list(one.terms)
-    terms[CONTEXT] += gain
+    terms[CONTEXT] += context_gain(wanted, one.content, frozenset(topic.lower() for topic in one.topics))
     return one._replace(terms=tuple(terms))
+
+
+def _preferred(one: Candidate, rules: Rules) -> Candidate:
+    gain = preference_gain(rules.preferred, (topic.lower() for topic in one.topics))
+    terms = list(one.terms)
+    terms[RELEVANCE] += gain
+    source = PREFERRED_CODE if gain > max(terms) / 2 else one.source
+    return one._replace(terms=tuple(terms), source=source)

@@ -20,7 +20,7 @@ LEFT JOIN learner_private USING (learner_key)
 WHERE learner_key = ANY (%(learners)s::bigint[])
 """
 SELECT_OVERRIDES: LiteralString = """
-SELECT learner_key, kind, item_key, label FROM learner_override
+SELECT learner_key, kind, item_key, label, weight FROM learner_override
 WHERE learner_key = ANY (%(learners)s::bigint[]) ORDER BY learner_key, set_at
 """
 SELECT_FEEDBACK: LiteralString = """
@@ -51,6 +51,8 @@ class Restrictions:
     topics: set[str] = field(default_factory=set)
     """Lower case."""
     content_types: set[str] = field(default_factory=set)
+    preferred: dict[str, float] = field(default_factory=dict)
+    """Topics, lower case, that the learner wants more (up to 1) or less (down to -1) of."""
     completed: set[int] = field(default_factory=set)
     """Those of the prerequisites that the learner has completed, as item keys."""
 
@@ -62,9 +64,9 @@ def load(connection: Connection, learner_keys: Int64, prerequisites: Int64) -> d
     for key, consent, applied_seq, declared in connection.execute(SELECT_LEARNERS, which).fetchall():
         agreed = bool(consent & CONSENT_PERSONALISE)
         found[key] = Restrictions(applied_seq, agreed, declared if agreed else "")
-    for key, kind, item_key, label in connection.execute(SELECT_OVERRIDES, which).fetchall():
+    for key, kind, item_key, label, weight in connection.execute(SELECT_OVERRIDES, which).fetchall():
         if key in found:
-            _apply(found[key], kind, item_key, label)
+            _apply(found[key], kind, item_key, label, weight)
     for key, item_key in connection.execute(SELECT_FEEDBACK, which).fetchall():
         if key in found:
             found[key].hidden.add(item_key)
@@ -76,7 +78,7 @@ def load(connection: Connection, learner_keys: Int64, prerequisites: Int64) -> d
     return found
 
 
-def _apply(one: Restrictions, kind: str, item_key: int, label: str) -> None:
+def _apply(one: Restrictions, kind: str, item_key: int, label: str, weight: float) -> None:
     if kind == "hide":
         one.hidden.add(item_key)
     elif kind == "pin":
@@ -85,6 +87,8 @@ def _apply(one: Restrictions, kind: str, item_key: int, label: str) -> None:
         one.topics.add(label.lower())
     elif kind == "neverShowContentType":
         one.content_types.add(label.lower())
+    elif kind == "preferTopic":
+        one.preferred[label.lower()] = weight
     elif kind == "optOut":
         one.personalised = False
         one.declared = ""

@@ -17,6 +17,7 @@ from models.recommendation import sources
 from models.recommendation.blend import Blend, empty_blend
 from models.recommendation.bounded_rows import Rows
 from models.recommendation.fold import COUNT, LEARN, MEASURE, Work, empty_work, fold, nothing_seen
+from models.recommendation.item_weights import ItemWeights, rows_of
 from models.recommendation.reranker import Reranker, new_reranker
 from models.recommendation.snapshots import resized, without_learner
 from models.recommendation.tables import Capacity, Tables, empty_tables
@@ -132,6 +133,16 @@ class State:
         larger = [padded(values, size) for values in rows]
         self.tables = self.tables._replace(content=Rows(*larger))
 
+    def put_model(self, kind: str, model: ItemWeights | None) -> None:
+        """Takes over a daily model as the source of its name; None: the source falls silent."""
+        rows: Rows = getattr(self.tables, kind)
+        if model is None:
+            rows.length[:] = 0
+            return
+        slots = self.item_slots(model.items)
+        # Making room for its items may have moved the rows.
+        rows_of(model, slots.astype(np.int64), getattr(self.tables, kind))
+
     def fits(self, arrays: Mapping[str, NDArray[Any]]) -> bool:
         """Whether arrays are those of a state of this version of the models."""
         own = self.arrays()
@@ -188,9 +199,10 @@ class State:
     # -- snapshot ------------------------------------------------------------------------------------------------
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """Every array of the state by name; the content rows are left out, which are made from the catalogue."""
+        """Every array of the state by name, without the rows that are made from the catalogue and by the jobs."""
         found: dict[str, NDArray[Any]] = {}
-        _collect(found, "tables", self.tables._replace(content=None))  # type: ignore[arg-type]
+        own = self.tables._replace(content=None, ease=None, ridge=None)  # type: ignore[arg-type]
+        _collect(found, "tables", own)
         _collect(found, "blend", self.blend)
         _collect(found, "reranker", self.reranker)
         _collect(found, "evaluation", self.evaluation)

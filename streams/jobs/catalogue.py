@@ -62,7 +62,7 @@ _JOBS: Final = (
     Job(
         name="train-models",
         queue="training",
-        does="Train EASE, ridge and SVD; judge them on a temporal hold-out; promote what is no worse.",
+        does="Train EASE, ridge, SVD and iALS; judge them on a temporal hold-out; promote what is no worse.",
         work=_train_models,
         cadence=Cadence(period="day", delay=timedelta(hours=2)),
         most_attempts=3,

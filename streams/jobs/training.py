@@ -13,23 +13,70 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
 from models.recommendation.ease import MOST_ITEMS, most_taken, train_ease
 from models.recommendation.hold_out import cut_for, evaluate, judged_learners, split_at
-from models.recommendation.item_weights import ItemWeights, heaviest, train_cosine, train_svd
+from models.recommendation.ials import FACTORS, ItemFactors, train_ials
+from models.recommendation.item_weights import heaviest, largest, taken_matrix, train_cosine, train_svd
 from models.recommendation.next_item_ridge import train_ridge
+from models.recommendation.tables import Capacity
 from projections import model_artifacts
-from projections.model_artifacts import Events
+from projections.model_artifacts import Events, Model
 from projections.stores.postgres import Connection
 from streams.jobs import metrics
 from streams.jobs.job import Assignment, Effect
 
-Trainer = Callable[[NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]], NDArray[np.float64]]
-MODELS: Final[Mapping[str, Trainer]] = {"ease": train_ease, "ridge": train_ridge, "svd": train_svd}
-SIMILARITIES: Final[Mapping[str, Trainer]] = {"cosine": train_cosine}
+Places = NDArray[np.int32]
+
+
+class Log(NamedTuple):
+    """n events in log order."""
+
+    learner: Places
+    """(n,) 0, 1, ..."""
+    item: Places
+    """(n,) slots."""
+    items: NDArray[np.int64]
+    """(M,) slots of the most taken items."""
+    keys: NDArray[np.int64]
+    """(M,) their keys."""
+
+
+Trainer = Callable[[Log], Model]
+_Dense = Callable[[Places, NDArray[np.int64], Places], NDArray[np.float64]]
+
+
+def _of_largest(train: _Dense, row: int) -> Trainer:
+    """What speaks against an item is kept as well, as the recommender's rows and its bench have it."""
+    return lambda log: largest(log.keys, train(log.learner, log.items, log.item), row)
+
+
+def _of_heaviest(train: _Dense) -> Trainer:
+    return lambda log: heaviest(log.keys, train(log.learner, log.items, log.item))
+
+
+def _ials(log: Log) -> ItemFactors:
+    """Trained on at most `IALS_LEARNERS` learners, evenly chosen: a sweep solves one system for each."""
+    taken = csr_array(taken_matrix(log.learner, log.items, log.item))
+    if taken.shape[0] > IALS_LEARNERS:
+        taken = taken[np.linspace(0, taken.shape[0] - 1, IALS_LEARNERS).astype(np.int64)]
+    factors = min(FACTORS, max(1, min(taken.shape) // 3))
+    return ItemFactors(log.keys, train_ials(taken, factors).item.astype(np.float32))
+
+
+_ROWS = Capacity()
+MODELS: Final[Mapping[str, Trainer]] = {
+    "ease": _of_largest(train_ease, _ROWS.ease_row),
+    "ridge": _of_largest(train_ridge, _ROWS.ridge_row),
+    "svd": _of_heaviest(train_svd),
+    "ials": _ials,
+}
+SIMILARITIES: Final[Mapping[str, Trainer]] = {"cosine": _of_heaviest(train_cosine)}
 
 HOLD_OUT_SHARE = 0.1
+IALS_LEARNERS = 20_000
 FEWEST_JUDGED = 20
 """With fewer learners to judge by, a candidate is not promoted."""
 
@@ -38,7 +85,7 @@ class Candidate(NamedTuple):
     """A trained and judged model."""
 
     kind: str
-    model: ItemWeights
+    model: Model
     trained_until: datetime
     events: int
     metrics: dict[str, Any]
@@ -83,13 +130,13 @@ def train_one(connection: Connection, kind: str, trainer: Trainer, events: Event
     return Candidate(kind, model, until, int(past.sum()), compared, no_worse)
 
 
-def fit(trainer: Trainer, learner: NDArray[np.int64], item: NDArray[np.int64]) -> ItemWeights:
+def fit(trainer: Trainer, learner: NDArray[np.int64], item: NDArray[np.int64]) -> Model:
     """The model of n events in log order, over the most taken items; keys are any integers."""
     item_keys, places = np.unique(item, return_inverse=True)
     slots: NDArray[np.int32] = places.astype(np.int32)
     who: NDArray[np.int32] = np.unique(learner, return_inverse=True)[1].astype(np.int32)
     items = most_taken(slots, MOST_ITEMS)
-    return heaviest(item_keys[items], trainer(who, items, slots))
+    return trainer(Log(who, slots, items, item_keys[items]))
 
 
 def _keep(connection: Connection, candidate: Candidate) -> int:

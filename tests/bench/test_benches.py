@@ -49,6 +49,15 @@ def test_latency(tmp_path: Path):
     assert 0 < figures["produce_to_consume_p50_ms"] <= figures["produce_to_consume_p99_ms"]
 
 
+def test_freshness(tmp_path: Path):
+    """The freshness bench sees every probe in a list that reflects it, and impressions are on."""
+    figures = figures_of(tmp_path, "freshness", "--seconds", "2", "--rate", "100")
+    assert figures["probes"] > 3
+    assert figures["impressions"] > 0
+    assert 0 < figures["list_visible_p50_ms"] <= figures["list_visible_p99_ms"]
+    assert 0 < figures["produce_to_consume_p50_ms"] <= figures["produce_to_consume_p99_ms"]
+
+
 def test_memory(tmp_path: Path):
     """The memory bench reports slope, learner and item."""
     figures = figures_of(tmp_path, "memory", "--events", "20000", "--new-ones", "500")

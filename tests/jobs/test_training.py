@@ -16,7 +16,7 @@ from streams.jobs.catalogue import JOBS
 from streams.jobs.runner import carry_out
 from streams.jobs.settings import JobSettings
 
-KINDS = {"ease", "ridge", "svd"}
+KINDS = {"ease", "ridge", "svd", "ials"}
 
 
 @pytest.fixture

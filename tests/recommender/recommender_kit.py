@@ -96,13 +96,14 @@ class Bench:
                 redis_password=self._redis.password or "",
             )
         )
-        tick._tick([], {}, [])
-        tick._tick(list(tick._dirty), {}, [])
+        tick._tick([], {}, [], [])
+        tick._tick(list(tick._dirty), {}, [], [])
         tick._reset()
 
     def engine(self, **settings: Any) -> Engine:
         """A recommender that has claimed everything; one that exists already is thereby dead."""
-        given = {"learn_budget_seconds": float("inf"), **settings}
+        # Exploration goes by the moment at which a list is made: only tests of it want it.
+        given = {"learn_budget_seconds": float("inf"), "exploration_share": 0.0, **settings}
         made = Engine(EngineSettings(database_url=self.url, owner="r0", **given), Mirror(self._redis))
         self._engines.append(made)
         made.claim(self.log.bounds(TOPICS[:2]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import random
 from typing import Any
 
@@ -9,8 +10,13 @@ import numpy as np
 import pytest
 from recommender_kit import Bench, differences
 
+from models.recommendation import sources
+from models.recommendation.item_weights import largest
+from models.recommendation.recommender import Recommender
+from models.recommendation.tables import Capacity
+from projections import model_artifacts
 from projections.poll import TopicPartition
-from projections.recommender import progress, weights
+from projections.recommender import progress, reasons, weights
 from projections.recommender.engine import Fenced
 from projections.recommender.pieces import piece_of
 from projections.recommender.state import State
@@ -265,3 +271,79 @@ def test_the_prior_is_in_use_from_the_start() -> None:
     assert np.abs(weights.prior().weight).max() > 0.5
     again = weights.decode({**weights.encode(weights.Weights(State().blend.weight, State().blend.square)), "x": 1})
     assert np.array_equal(again.weight, State().blend.weight)
+
+
+def test_some_lists_try_something_out(bench: Bench) -> None:
+    """With exploration for all, the fifth place holds an item tried out, whose propensity the row states."""
+    fill(bench)
+    opt_out = {"command": "OverrideSet", "commandId": "o-1", "userId": "u-2", "override": {"kind": "optOut"}}
+    bench.log.put("learner-commands", {**opt_out, "active": True, "issuedAt": "2026-01-01T00:00:00Z"})
+    bench.work()
+    bench.feed(bench.engine(exploration_share=1.0))
+    rows = bench.ask(
+        "SELECT user_id, sources[5], explored_propensity, cardinality(item_keys) FROM recommendations"
+        " NATURAL JOIN learners WHERE type = 'hybrid'"
+    )
+    tried = {user for user, source, *_ in rows if source == reasons.EXPLORED_CODE}
+    assert len(tried) > 5
+    assert "u-2" not in tried
+    for user, source, propensity, _ in rows:
+        assert (propensity is not None) == (user in tried) == (source == reasons.EXPLORED_CODE)
+        assert propensity is None or 0 < propensity <= 1
+
+
+def test_daily_models_speak_as_soon_as_they_are_live(bench: Bench) -> None:
+    """A promoted model becomes a source within a beat, with the rows that the bench would give it; a rollback too."""
+    fill(bench)
+    bench.work()
+    engine = bench.engine()
+    bench.feed(engine)
+    assert not engine.state.admitted()[sources.EASE]
+    keys = np.array([row[0] for row in bench.ask("SELECT item_key FROM content ORDER BY item_key")], np.int64)
+    draw = np.random.default_rng(5)
+    dense = [np.round(draw.normal(size=(len(keys), len(keys))), 3) for _ in range(2)]
+
+    def look() -> None:
+        engine._beat_at = -1e9
+        engine.tick()
+        engine.take_models(engine.models_job(engine.connection()))
+
+    connection = engine.connection()
+    versions = []
+    for weights_of in dense:
+        model = largest(keys, weights_of, 200)
+        until = dt.datetime(2026, 5, 1, tzinfo=dt.UTC)
+        version = model_artifacts.store(connection, "ease", model, trained_until=until, events=1, metrics={})
+        with connection.transaction():
+            model_artifacts.make_live(connection, version)
+        versions.append(version)
+        look()
+        assert engine.models == {"ease": version}
+        reference = Recommender(Capacity(items=64, learners=8, pairs=64))
+        reference.set_models(keys, weights_of, np.zeros_like(weights_of))
+        for slot, key in enumerate(engine.state.items.keys().tolist()):
+            own = reference._item_slot[key]
+            length = int(engine.state.tables.ease.length[slot])
+            assert length == reference.tables.ease.length[own]
+            named = dict(
+                zip(
+                    engine.state.items.keys()[engine.state.tables.ease.ids[slot, :length]].tolist(),
+                    engine.state.tables.ease.weights[slot, :length, 0].tolist(),
+                    strict=True,
+                )
+            )
+            expected = reference.tables.ease.weights[own, :length, 0].tolist()
+            assert named == dict(zip(keys[reference.tables.ease.ids[own, :length]].tolist(), expected, strict=True))
+    assert engine.state.admitted()[sources.EASE]
+    assert engine.lists.background  # everybody's list is written again
+    with connection.transaction():
+        model_artifacts.make_live(connection, versions[0])
+    look()
+    assert engine.models == {"ease": versions[0]}
+    engine._beat_at = -1e9
+    engine.tick()
+    assert bench.ask("SELECT models FROM recommender_status") == [({"ease": versions[0]},)]
+    bench.save(engine)
+    again = bench.engine()
+    assert again.models == {"ease": versions[0]}
+    assert (again.state.tables.ease.length == engine.state.tables.ease.length).all()

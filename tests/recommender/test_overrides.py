@@ -98,6 +98,40 @@ def test_answers_are_explained(bench: Bench, running: Any) -> None:
     assert sure == sorted(sure, reverse=True)
 
 
+def test_a_preference_holds_at_once_and_in_new_lists(bench: Bench, running: Any) -> None:
+    """More of a topic moves it up, less of it down; terms still sum; taken back, the order is what it was."""
+
+    def odd(answer: list[Any]) -> list[bool]:
+        return [int(one.content_id[2:]) % 2 == 1 for one in answer]
+
+    before = [one.content_id for one in served(bench, "u-1")]
+    for number, weight in ((1, 1.0), (2, -1.0)):
+        order(bench, number, "u-1", kind="preferTopic", topic="Algebra", weight=weight)
+        at_once = served(bench, "u-1")
+        bench.feed(running)
+        afterwards = served(bench, "u-1")
+        for answer in (at_once, afterwards):
+            assert odd(answer) == sorted(odd(answer), reverse=weight > 0)
+            assert set(odd(answer)) == {True, False}
+            for one in answer:
+                total = sum(one.terms.values())
+                assert one.relevance_score == pytest.approx(1 / (1 + math.exp(-total / 4)), abs=1e-4)
+        # No rule is counted twice once the list reflects it.
+        assert at_once[0].terms == pytest.approx(afterwards[0].terms, abs=1e-3)
+        assert (at_once[0].reason == "You asked for more of its topic.") == (weight > 0)
+    order(bench, 3, "u-1", kind="preferTopic", topic="Algebra", active=False)
+    bench.feed(running)
+    assert [one.content_id for one in served(bench, "u-1")] == before
+
+
+def test_a_pin_stands_first_at_once(bench: Bench, running: Any) -> None:
+    """A pin moves its item to the front of the list that was written before it."""
+    pinned = bench.items("u-3")[-1]
+    order(bench, 1, "u-3", kind="pin", contentId=pinned)
+    first = served(bench, "u-3")[0]
+    assert (first.content_id, first.rank, first.reason) == (pinned, 1, "You pinned it.")
+
+
 def test_derived_kinds_hold_their_own_candidates(bench: Bench, running: Any) -> None:
     """`collaborative` and `sequential` come out of the stored list, each ordered by its own terms."""
     everything = {one.content_id for one in served(bench, "u-1")}
@@ -106,6 +140,9 @@ def test_derived_kinds_hold_their_own_candidates(bench: Bench, running: Any) -> 
         assert answer
         assert {one.type.value for one in answer} == {kind}
         assert {one.content_id for one in answer} <= everything
+        for one in answer:
+            total = sum(one.terms.values())
+            assert one.relevance_score == pytest.approx(1 / (1 + math.exp(-total / 4)), abs=1e-4)
 
 
 def test_a_context_changes_the_order_and_keeps_the_sum() -> None:
@@ -119,6 +156,22 @@ def test_a_context_changes_the_order_and_keeps_the_sum() -> None:
     assert sum(moved[1].terms) == 3.0
     opened = reordered("hybrid", plain, parse('{"contentId": "c-0", "device": "mobile"}'))
     assert [one.content.content_id for one in opened] == ["c-1", "c-2"]
+    for text, first in (
+        ('{"contentType": "quiz"}', "q"),
+        ('{"device": "phone"}', "q"),
+        ('{"topic": "CHESS"}', "c"),
+        ("topic:chess", "c"),
+    ):
+        kinds = [
+            Candidate(Described("t", "tool", None), (0.0, 0.5, 0.0, 0.0), 0, 0.1, frozenset()),
+            Candidate(Described("q", "quiz", None), (0.0, 0.1, 0.0, 0.0), 0, 0.1, frozenset()),
+            Candidate(Described("c", "tool", None), (0.0, 0.0, 0.0, 0.0), 0, 0.1, frozenset({"chess"})),
+        ]
+        assert reordered("hybrid", kinds, parse(text))[0].content.content_id == first
+        near = Context(content_id="open", near_topics=frozenset({"chess"}))
+        assert reordered("hybrid", kinds, near)[0].content.content_id == "c"
+        on_path = Context(path_id="p", modules=frozenset({"q"}))
+        assert reordered("hybrid", kinds, on_path)[0].content.content_id == "q"
     assert parse("{") is None
     assert parse('{"topic": 3}') is None
 

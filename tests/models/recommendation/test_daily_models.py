@@ -7,8 +7,9 @@ import pytest
 
 from models.recommendation.bounded_rows import empty_rows
 from models.recommendation.content import item_text, nearest_rows, tfidf
-from models.recommendation.ease import fill_rows, most_taken, train_ease
+from models.recommendation.ease import most_taken, train_ease
 from models.recommendation.ials import PENALTY, UNOBSERVED, fold_in, score_ials, train_ials
+from models.recommendation.item_weights import largest, rows_of
 from models.recommendation.next_item_ridge import examples, train_ridge
 from models.recommendation.svd import score_svd, taken_matrix, train_svd
 from models.recommendation.user_similarity import score_users, similar_learners
@@ -70,7 +71,8 @@ def test_rows_keep_the_entries_of_largest_size() -> None:
     """A bounded row holds the largest weights of its line, of either sign, and no others."""
     weights = np.array([[0.0, 0.5, -1.0, 0.2, 0.9], *np.zeros((4, 5))])
     rows = empty_rows(10, 2, 1)
-    fill_rows(rows, np.array([1, 3, 5, 7, 9]), weights)
+    slots = np.array([1, 3, 5, 7, 9])
+    rows_of(largest(slots, weights, 2), slots, rows)
     assert dict(zip(rows.ids[1].tolist(), rows.weights[1, :, 0].tolist(), strict=True)) == {
         5: -1.0,
         9: pytest.approx(0.9),

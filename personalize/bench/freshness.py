@@ -1,0 +1,189 @@
+"""How long until a learner's list shows what he did?  Probes through Kafka, worker, recommender and API, under load.
+
+Traffic of OULAD rows and commands runs at the asked rate; the API tells of every list that it serves.  A probe is one
+event of a learner of its own, published straight to Kafka.  As soon as the broker has acknowledged it, the learner's
+list is asked for with the token of its position; time runs from before the send to the answer, which must not be stale,
+must reflect a newer transaction than the answer before, and must not hold the item that the event took.  Beside it,
+before the worker starts: the same probes read by a plain consumer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from aiokafka import AIOKafkaProducer
+
+from api.tokens import Tokens
+from personalize.bench.data_folder import data_folder
+from personalize.bench.http_client import HttpClient
+from personalize.bench.latency import bare, probes
+from personalize.bench.processes import WORKER, ensure_alive, module, running, start, wait_until
+from personalize.bench.processor_time import ProcessorTime
+from personalize.bench.report import Report, describe_machine, percentile
+from personalize.bench.running_api import HOST, api, finish
+from personalize.bench.servers import Servers, servers
+from personalize.errors import ProblemError
+from schemas.partitioning import partition_of
+from schemas.topics import IMPRESSIONS, INTERACTIONS, PARTITIONS
+
+RATE: Final = 1_000.0
+PROBES_PER_SECOND: Final = 8.0
+RECOMMENDER: Final = (sys.executable, "-m", "personalize.cli", "recommender")
+_LEARNERS: Final = 50
+_READY_SECONDS: Final = 300.0
+"""Kernels may have to be compiled."""
+_WARM_UP_PROBES: Final = 30
+_LONGEST_SECONDS: Final = 20
+
+
+def bench(data: Path | None = None, *, rate: float = RATE, seconds: float = 30.0, seed: int = 0) -> Report:
+    """Runs the bench on its own servers.
+
+    Args:
+        data: folder with the measuring data sets; without OULAD there, the bundled module serves.
+        rate: records a second over both topics.
+        seconds: of each of the two measurements.
+        seed: of the gaps between probes.
+
+    Raises:
+        ProblemError: the traffic did not reach its rate, or a list was stale or wrong.
+    """
+    machine = describe_machine()
+    with servers() as own:
+        figures = asyncio.run(_measure(own, data_folder(data), rate, seconds, seed))
+    return Report.of("freshness", figures, machine)
+
+
+async def _measure(own: Servers, folder: Path, rate: float, seconds: float, seed: int) -> dict[str, Any]:
+    arguments = ["--bootstrap", own.endpoints.kafka, "--rate", str(rate), "--data", str(folder)]
+    producer = AIOKafkaProducer(bootstrap_servers=own.endpoints.kafka, acks="all", linger_ms=0)
+    await producer.start()
+    try:
+        with running(own, "worker", WORKER) as worker, running(own, "recommender", RECOMMENDER) as recommender:
+            # Kernels are compiled before there is any load.
+            wait_until(
+                lambda: _beats(own),
+                _READY_SECONDS,
+                "the recommender",
+                lambda: ensure_alive(own, "recommender", recommender),
+            )
+            traffic = start(own, "traffic", module("traffic", *arguments))
+            try:
+                reference = await bare(own, producer, min(seconds, 10.0), seed, per_second=PROBES_PER_SECOND)
+                with api(own) as (server, port):
+                    probing = _Probing(own, producer, port)
+                    for number in range(_WARM_UP_PROBES):
+                        await probing(number)
+                    usage = ProcessorTime(
+                        {"worker": worker.pid, "recommender": recommender.pid, "api": server.pid, **own.pids()}
+                    )
+                    before, since = _lists(own), time.monotonic()
+                    visible = await probes("list", probing, seconds, seed, PROBES_PER_SECOND)
+                    lists = (_lists(own) - before) / (time.monotonic() - since)
+                    cpu = usage.figures()
+            finally:
+                traffic.send(signal.SIGTERM)  # it prints what it reached
+    finally:
+        await producer.stop()
+    reached = finish(own.home, "traffic", traffic, 30.0)
+    if reached["events_per_second"] < 0.95 * rate:
+        raise ProblemError(
+            f"The traffic reached {reached['events_per_second']:.0f} of {rate:.0f} events a second.",
+            "free the machine, or ask for less with --rate.",
+        )
+    return {
+        "list_visible_p50_ms": percentile(visible, 0.5),
+        "list_visible_p90_ms": percentile(visible, 0.9),
+        "list_visible_p99_ms": percentile(visible, 0.99),
+        "list_visible_max_ms": max(visible),
+        "produce_to_consume_p50_ms": percentile(reference, 0.5),
+        "produce_to_consume_p99_ms": percentile(reference, 0.99),
+        "probes": len(visible),
+        "events_per_second": reached["events_per_second"],
+        "lists_written_per_second": lists,
+        "impressions": await _told(own),
+        **cpu,
+    }
+
+
+def _beats(own: Servers) -> bool:
+    with own.connect() as connection:
+        return connection.execute("SELECT count(*) FROM recommender_status").fetchone() == (1,)
+
+
+def _lists(own: Servers) -> int:
+    with own.connect() as connection:
+        row = connection.execute("SELECT coalesce(sum(lists), 0) FROM recommender_coverage").fetchone()
+    return int(row[0]) if row else 0
+
+
+async def _told(own: Servers) -> int:
+    """Served lists that reached Kafka."""
+    from aiokafka import AIOKafkaConsumer, TopicPartition
+
+    consumer = AIOKafkaConsumer(bootstrap_servers=own.endpoints.kafka)
+    await consumer.start()
+    try:
+        ends = await consumer.end_offsets([TopicPartition(IMPRESSIONS.name, part) for part in range(PARTITIONS)])
+    finally:
+        await consumer.stop()
+    return sum(ends.values())
+
+
+class _Probing:
+    """Sends probe events and asks for the lists that reflect them."""
+
+    def __init__(self, own: Servers, producer: AIOKafkaProducer, port: int) -> None:
+        self._tokens = Tokens(own.token_secret)
+        self._producer = producer
+        self._port = port
+        self._seen: dict[str, int] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._clients: list[HttpClient] = []
+
+    async def __call__(self, number: int) -> float:
+        """Latency [ms] from the send of one event to the list that reflects it."""
+        learner = f"probe-{number % _LEARNERS}"
+        async with self._locks.setdefault(learner, asyncio.Lock()):
+            item = f"probe-item-{number % 19}"
+            since = time.perf_counter()
+            key = learner.encode()
+            sent = await self._producer.send_and_wait(
+                INTERACTIONS.name, _event(learner, item, number), key=key, partition=partition_of(key, PARTITIONS)
+            )
+            token = self._tokens.make({(sent.topic, sent.partition): sent.offset + 1})
+            client = self._clients.pop() if self._clients else await HttpClient(HOST, self._port).__aenter__()
+            headers = {"X-Consistency-Token": token, "Prefer": f"wait={_LONGEST_SECONDS}"}
+            answer = await client.get(f"/api/recommendations/{learner}", headers)
+            latency = (time.perf_counter() - since) * 1000
+            self._clients.append(client)
+            position = int(answer.headers.get("x-position", "applied@0").partition("@")[2])
+            shown = [entry["contentId"] for entry in json.loads(answer.body)] if answer.status == 200 else []
+            good = answer.status == 200 and "x-stale" not in answer.headers and item not in shown and shown
+            if not good or position <= self._seen.get(learner, 0):
+                raise ProblemError(
+                    f"A list with a token was answered {answer.status}, position {position}, {len(shown)} items"
+                    f"{', stale' if 'x-stale' in answer.headers else ''}.",
+                    "read the log of the recommender; is the machine busy?",
+                )
+            self._seen[learner] = position
+            return latency
+
+
+def _event(learner: str, item: str, number: int) -> bytes:
+    return json.dumps(
+        {
+            "userId": learner,
+            "interactionType": "COMPLETE",
+            "contentType": "lesson",
+            "contentId": item,
+            "eventId": f"{learner}-{number}-{time.time_ns()}",
+            "occurredAt": int(time.time() * 1000),
+        }
+    ).encode()
