@@ -127,7 +127,7 @@ async def probes(
                 tasks.append(asyncio.create_task(probe(len(tasks))))
             done(int(now - begun))
             await asyncio.sleep(min(max(due - time.perf_counter(), 0.0), 0.25))
-        async with asyncio.timeout(2 * _LONGEST_SECONDS):
+        async with asyncio.timeout(7 * _LONGEST_SECONDS):
             return list(await asyncio.gather(*tasks))
 
 
