@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from api.access.access import Access
 from api.access.audit import Audit, pseudonyms
 from api.access.key_sets import KeySet, source
@@ -14,6 +16,7 @@ from api.access.keys import Keys, loader
 from api.access.rate_limits import RateLimits
 from api.access.sessions import Sessions
 from api.access.web_tokens import WebTokens, WebTokenSettings
+from api.badges import BadgeIssuer
 from api.caches import Caches
 from api.freshness import Freshness
 from api.impressions import Impressions
@@ -44,6 +47,8 @@ class ApiSettings:
     token_secret: str
     redis: RedisAddress | None = None
     """None: lists are read from Postgres."""
+    badges: BadgeIssuer = field(default_factory=lambda: BadgeIssuer(key=Ed25519PrivateKey.generate()))
+    """Who signs credentials; by default somebody new."""
     migration_head: str
     """The revision that the database must stand at (``projections.migrate.head()``)."""
     partitions: int = 8

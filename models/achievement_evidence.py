@@ -1,9 +1,9 @@
 """How far does a batch bring each learner under one rule, and which event reached which tier?
 
-One function an aggregate (count, distinct, streak, window).  Each takes the rule's matching rows, brought together by
-learner with the order of the log kept within a learner, and what was remembered of those learners, and returns a
-`Step`.  All are vectorised over learners; only learners that reach a tier of a streak or window rule in this very
-batch are gone through event by event, to find the event that did it.
+One function an aggregate (count, total, highest, distinct, streak, span, window).  Each takes the rule's matching
+rows, brought together by learner with the order of the log kept within a learner, and what was remembered of those
+learners, and returns a `Step`.  All are vectorised over learners; only learners that reach a tier of a streak or window
+rule in this very batch are gone through event by event, to find the event that did it.
 """
 
 from __future__ import annotations
@@ -15,17 +15,15 @@ import numpy as np
 from models import active_dates
 from models.active_dates import ActiveDates
 from models.columns import Int64, Mask
-from models.grouping import Groups, group_pairs, rank_in_runs, runs
+from models.grouping import Groups, group_pairs, runs
 
 NEVER = np.iinfo(np.int64).max
 """Row of a tier that is not reached."""
 BEFORE = -1
 """Row of a tier that was reached before this batch."""
 
-LATEST_DAYS = 21
+LATEST_DAYS = 366
 """An event this many days or more behind the newest one is left out of windows."""
-KEPT_DAYS = 28
-"""Days of counts kept: a window of 7 days around any event that is still accepted is then complete (21 + 7)."""
 
 
 class Evidence(NamedTuple):
@@ -34,9 +32,9 @@ class Evidence(NamedTuple):
     owner: Int64
     """(e,) position of the learner."""
     member: Int64
-    """(e,) distinct: a value; streak: the first day of a run; window: a day."""
+    """(e,) distinct: a value; streak: the first day of a run; span: its first day; window: a day."""
     weight: Int64
-    """(e,) distinct: 1; streak: days in the run; window: events of the day."""
+    """(e,) distinct: 1; streak, span: days from first to last; window: events, or their sum, of the day."""
 
     def only(self, keep: Mask) -> Evidence:
         """The entries that the mask selects."""
@@ -58,6 +56,8 @@ class Rows(NamedTuple):
     """(m,) position of the learner."""
     member: Int64
     """(m,) what the aggregate tells apart (unused by a plain count)."""
+    weight: Int64 | None = None
+    """(m,) what each row counts, at least 0; None: one."""
 
 
 class Step(NamedTuple):
@@ -83,6 +83,29 @@ def count(rows: Rows, before: Int64, thresholds: Int64) -> Step:
         reached[crossing, tier] = rows.row[first[crossing] + threshold - before[crossing] - 1]
     value = np.minimum(before + added, thresholds[-1])
     return Step(value, reached, no_evidence(), np.zeros(len(before), bool))
+
+
+def total(rows: Rows, before: Int64, thresholds: Int64) -> Step:
+    """The weights of the rows add up."""
+    assert rows.weight is not None
+    so_far = np.cumsum(rows.weight)
+    first = np.searchsorted(rows.owner, rows.owner)
+    values = before[rows.owner] + so_far - (so_far - rows.weight)[first]
+    return _grown(rows, values, before, thresholds)
+
+
+def highest(rows: Rows, before: Int64, thresholds: Int64) -> Step:
+    """The largest weight of any row."""
+    assert rows.weight is not None
+    return _grown(rows, rows.weight, before, thresholds)
+
+
+def _grown(rows: Rows, values: Int64, before: Int64, thresholds: Int64) -> Step:
+    """What the values that the rows bring their owners to unlock, where nothing else has to be remembered."""
+    value = before.copy()
+    np.maximum.at(value, rows.owner, values)
+    reached = _reached(rows, values, before, thresholds)
+    return Step(np.minimum(value, thresholds[-1]), reached, no_evidence(), np.zeros(len(before), bool))
 
 
 def distinct(rows: Rows, before: Int64, thresholds: Int64, known: Evidence) -> Step:
@@ -115,21 +138,60 @@ def streak(rows: Rows, before: Int64, thresholds: Int64, known: Evidence) -> Ste
     return _pruned(step, thresholds)
 
 
+def span(rows: Rows, before: Int64, thresholds: Int64, known: Evidence) -> Step:
+    """Days from the first day (member) to the last one."""
+    if not len(rows.row):
+        return nothing(before, thresholds)._replace(evidence=known)
+    low, high = np.full(len(before), NEVER // 2), np.full(len(before), -(NEVER // 2))
+    low[known.owner], high[known.owner] = known.member, known.member + known.weight
+    values = _running_max(rows.owner, rows.member, high) + _running_max(rows.owner, -rows.member, -low)
+    old_low, old_high = low.copy(), high.copy()
+    np.minimum.at(low, rows.owner, rows.member)
+    np.maximum.at(high, rows.owner, rows.member)
+    held = np.flatnonzero(low < NEVER // 2)
+    changed = (low != old_low) | (high != old_high)
+    evidence = Evidence(held, low[held], high[held] - low[held])
+    return _pruned(_grown(rows, values, before, thresholds)._replace(evidence=evidence, changed=changed), thresholds)
+
+
+def _running_max(owner: Int64, member: Int64, start: Int64) -> Int64:
+    """(m,) the largest member of each owner so far, or what the owner starts with (g,); rows ascend by owner."""
+    floor = int(member.min())
+    started = np.maximum(start[owner], floor)
+    span = int(max(member.max(), started.max())) - floor + 1
+    # One running maximum for all owners: each has a range of numbers of its own.
+    base = owner * span
+    result: Int64 = np.maximum.accumulate(base + np.maximum(member, started) - floor) - base + floor
+    return result
+
+
 def window(rows: Rows, before: Int64, thresholds: Int64, known: Evidence, days: int) -> Step:
-    """The most rows within any ``days`` (1 or 7) consecutive days (members)."""
+    """The most rows, or the largest sum of weights, within any so many consecutive days (members)."""
     rows = _timely(rows, known, len(before))
-    filled = _fullest_windows(rows, known, days)
+    weight = np.ones(len(rows.row), np.int64) if rows.weight is None else rows.weight
+    filled = _fullest_windows(rows, weight, _near(known, rows, len(before), days), days)
     value = before.copy()
     np.maximum.at(value, rows.owner, filled)
     reached = _reached(rows, filled, before, thresholds)
     pairs = group_pairs(np.concatenate((known.owner, rows.owner)), np.concatenate((known.member, rows.member)))
-    weight = np.concatenate((known.weight, np.ones(len(rows.row), np.int64)))
-    counts = np.bincount(pairs.groups.inverse, weight, len(pairs.first)).astype(np.int64)
+    counts = np.zeros(len(pairs.first), np.int64)
+    np.add.at(counts, pairs.groups.inverse, np.concatenate((known.weight, weight)))
     newest = np.full(len(before), np.iinfo(np.int64).min)
     np.maximum.at(newest, pairs.first, pairs.second)
-    kept = Evidence(pairs.first, pairs.second, counts).only(pairs.second > newest[pairs.first] - KEPT_DAYS)
+    # A window around any event that is still accepted is then complete.
+    recent = pairs.second > newest[pairs.first] - LATEST_DAYS - days
+    # Above the highest threshold nothing is told apart, and the store holds 32 bits.
+    kept = Evidence(pairs.first, pairs.second, np.minimum(counts, thresholds[-1])).only(recent)
     changed = np.bincount(rows.owner, minlength=len(before)) > 0
     return _pruned(Step(np.minimum(value, thresholds[-1]), reached, kept, changed), thresholds)
+
+
+def _near(known: Evidence, rows: Rows, owners: int, days: int) -> Evidence:
+    """The entries that share a window with a row."""
+    low, high = np.full(owners, NEVER // 2), np.full(owners, -NEVER // 2)
+    np.minimum.at(low, rows.owner, rows.member)
+    np.maximum.at(high, rows.owner, rows.member)
+    return known.only((known.member > low[known.owner] - days) & (known.member < high[known.owner] + days))
 
 
 def nothing(before: Int64, thresholds: Int64) -> Step:
@@ -180,8 +242,8 @@ def _add_day(held: set[int], day: int) -> int:
     return last - first + 1
 
 
-def _fullest_windows(rows: Rows, known: Evidence, days: int) -> Int64:
-    """(m,) events in the fullest window around each row's day once the row is counted."""
+def _fullest_windows(rows: Rows, weight: Int64, known: Evidence, days: int) -> Int64:
+    """(m,) what the fullest window around each row's day holds once the row is counted."""
     reach = np.arange(days)
     old = len(known.owner) * days
     # Every entry is part of the `days` windows that start on its day or up to days - 1 before it.
@@ -189,10 +251,14 @@ def _fullest_windows(rows: Rows, known: Evidence, days: int) -> Int64:
         np.repeat(np.concatenate((known.owner, rows.owner)), days),
         (np.concatenate((known.member, rows.member))[:, None] - reach).ravel(),
     ).groups
-    held = np.bincount(windows.inverse[:old], np.repeat(known.weight, days), windows.size).astype(np.int64)
+    held = np.zeros(windows.size, np.int64)
+    np.add.at(held, windows.inverse[:old], np.repeat(known.weight, days))
     together = runs(Groups(windows.keys, windows.inverse[old:]))
+    added = np.repeat(weight, days)[together.order]
+    so_far = np.cumsum(added)
+    base = np.repeat((so_far - added)[np.minimum(together.starts[:-1], len(added) - 1)], np.diff(together.starts))
     filled = np.empty(len(rows.row) * days, np.int64)
-    filled[together.order] = rank_in_runs(together.starts) + 1
+    filled[together.order] = so_far - base
     fullest: Int64 = (held[windows.inverse[old:]] + filled).reshape(-1, days).max(axis=1, initial=0)
     return fullest
 
@@ -209,4 +275,5 @@ def _timely(rows: Rows, known: Evidence, owners: int) -> Rows:
     base = rows.owner * (high - low + 1)
     newest = np.maximum.accumulate(base + np.maximum(rows.member - low, start[rows.owner])) - base
     keep = rows.member - low > newest - LATEST_DAYS
-    return Rows(rows.row[keep], rows.owner[keep], rows.member[keep])
+    weight = None if rows.weight is None else rows.weight[keep]
+    return Rows(rows.row[keep], rows.owner[keep], rows.member[keep], weight)

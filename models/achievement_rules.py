@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.columns import Int64, Interactions, Mask
-from schemas.achievement_rules import AchievementRule, Condition, Field, Operator, When
-from schemas.interactions import TYPE_OF_CODE
+from schemas.achievement_rules import AchievementRule, Condition, Fact, Field, Operator, When
+from schemas.interactions import TYPE_OF_CODE, InteractionType
 
 _COMPARE: dict[Operator, Callable[[Any, Any], Any]] = {
     Operator.EQUAL: operator.eq,
@@ -67,11 +67,27 @@ def compile_rules(rules: Sequence[AchievementRule], slots: Mapping[str, int]) ->
 
 def matches(when: When, batch: Interactions) -> Mask:
     """(n,) whether each interaction counts; a field that is absent fulfils no condition."""
-    types = np.array([not when.types or member in when.types for member in TYPE_OF_CODE])
-    mask = types[batch.type]
+    mask = _TYPES[when.fact][batch.type] if not when.types else _of_types(when.types)[batch.type]
     for condition in when.where:
         mask &= _holds(condition, batch)
     return mask
+
+
+def _of_types(types: Sequence[InteractionType]) -> Mask:
+    return np.array([member in types for member in TYPE_OF_CODE] + [False] * len(Fact))
+
+
+# Without types: every interaction and no fact, or that fact alone; by code.
+_TYPES: dict[Fact | None, Mask] = {
+    None: np.array([True] * len(TYPE_OF_CODE) + [False] * len(Fact)),
+    **{fact: np.arange(len(TYPE_OF_CODE) + len(Fact)) == fact.code for fact in Fact},
+}
+
+
+def values_of(field: Field, batch: Interactions) -> NDArray[np.float64]:
+    """(n,) what each interaction states in a field; NaN where it does not."""
+    values, present = _values(field, batch)
+    return np.where(present, values, np.nan).astype(np.float64)
 
 
 def _holds(condition: Condition, batch: Interactions) -> Mask:

@@ -15,17 +15,16 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models import achievement_evidence as evidence_of
 from models.achievement_evidence import BEFORE, NEVER, Evidence, Rows, Step, no_evidence
-from models.achievement_rules import CompiledRule, matches
+from models.achievement_rules import CompiledRule, matches, values_of
 from models.columns import Int64, Interactions, Mask
 from models.grouping import Groups, Runs, runs
-from schemas.achievement_rules import Aggregate, Member, When, Window
+from schemas.achievement_rules import HUNDREDTHS, AchievementRule, Aggregate, Fact, Member, When
+from schemas.interactions import TYPE_OF_CODE
 
 _MEMBER_COLUMN = {Member.ITEM: "item", Member.CONTENT_TYPE: "content_type", Member.LOCAL_DAY: "local_day"}
-_WINDOW_DAYS = {Window.LOCAL_DAY: 1, Window.SEVEN_DAYS: 7}
 
 
 class Achievements(NamedTuple):
@@ -82,14 +81,17 @@ def update(state: Achievements, groups: Groups, batch: Interactions, rules: Sequ
     unlocked_row: dict[int, Int64] = {}
     changed: dict[int, Mask] = {}
     found: list[tuple[int, Int64, Int64, Int64]] = []
+    present = np.bincount(batch.type, minlength=1).nonzero()[0].tolist()
     for rule in rules:
-        if rule.rule.when not in matching:
-            matching[rule.rule.when] = _matching(rule.rule.when, together, batch)
+        when = _when(rule.rule)
+        if when not in matching:
+            matching[when] = _matching(when, present, together, batch)
         held = state.tiers[:, rule.slot]
-        if not len(matching[rule.rule.when]) and not rule.requires:
+        newly = any(((unlocked_row[slot] >= 0) & (unlocked_row[slot] < NEVER)).any() for slot in rule.requires)
+        if not len(matching[when]) and not newly:
             unlocked_row[rule.slot] = np.where(held > 0, BEFORE, NEVER)
             continue
-        step = _step(rule, matching[rule.rule.when], groups, batch, state)
+        step = _step(rule, matching[when], groups, batch, state)
         after.progress[:, rule.slot] = step.value
         if step.changed.any():
             after.evidence[rule.slot] = step.evidence
@@ -103,9 +105,19 @@ def update(state: Achievements, groups: Groups, batch: Interactions, rules: Sequ
     return Update(after, _unlocks(found, groups, batch), changed)
 
 
-def _matching(when: When, together: Runs, batch: Interactions) -> Int64:
-    """The rows that count, brought together by learner in the order of the log."""
-    if not when.types and not when.where:
+def _when(rule: AchievementRule) -> When:
+    return When(fact=Fact.SKILL_MASTERED) if rule.agg is Aggregate.MASTERY else rule.when
+
+
+def _matching(when: When, present: Sequence[int], together: Runs, batch: Interactions) -> Int64:
+    """The rows that count, brought together by learner in the order of the log; ``present`` are the types there are."""
+    if when.fact is not None:
+        wanted = when.fact.code in present
+    else:
+        wanted = bool(present) and (not when.types or any(kind.code in present for kind in when.types))
+    if not wanted:
+        return np.empty(0, np.int64)
+    if when == When() and present[-1] < len(TYPE_OF_CODE):
         return together.order
     return together.order[matches(when, batch)[together.order]]
 
@@ -118,16 +130,36 @@ def _step(rule: CompiledRule, matching: Int64, groups: Groups, batch: Interactio
     matching, owner = matching[unfinished], owner[unfinished]
     if not len(matching):
         return evidence_of.nothing(before, rule.thresholds)
-    if rule.rule.agg is Aggregate.COUNT and rule.rule.window is Window.ALL:
+    agg = rule.rule.agg
+    if agg is Aggregate.COUNT and not rule.rule.window_days:
         return evidence_of.count(Rows(matching, owner, owner), before, rule.thresholds)
+    rows = _rows(rule.rule, matching, owner, batch)
+    if rule.rule.field is not None and not rule.rule.window_days:
+        return (evidence_of.total if agg is Aggregate.SUM else evidence_of.highest)(rows, before, rule.thresholds)
     known = state.evidence.get(rule.slot, no_evidence())
-    column: NDArray[np.integer] = getattr(batch, _MEMBER_COLUMN[rule.rule.of or Member.LOCAL_DAY])
-    rows = Rows(matching, owner, column[matching].astype(np.int64))
-    if rule.rule.agg is Aggregate.DISTINCT:
+    if agg in {Aggregate.DISTINCT, Aggregate.MASTERY}:
         return evidence_of.distinct(rows, before, rule.thresholds, known)
-    if rule.rule.agg is Aggregate.STREAK:
+    if agg is Aggregate.STREAK:
         return evidence_of.streak(rows, before, rule.thresholds, known)
-    return evidence_of.window(rows, before, rule.thresholds, known, _WINDOW_DAYS[rule.rule.window])
+    if agg is Aggregate.SPAN:
+        return evidence_of.span(rows, before, rule.thresholds, known)
+    return evidence_of.window(rows, before, rule.thresholds, known, rule.rule.window_days)
+
+
+def _rows(rule: AchievementRule, matching: Int64, owner: Int64, batch: Interactions) -> Rows:
+    """The matching rows with what the rule tells apart, and what each of them counts."""
+    member: Int64
+    if rule.of is Member.LOCAL_MONTH:
+        member = batch.local_day[matching].astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+    else:
+        of = Member.ITEM if rule.agg is Aggregate.MASTERY else rule.of or Member.LOCAL_DAY
+        member = getattr(batch, _MEMBER_COLUMN[of])[matching].astype(np.int64)
+    if rule.field is None:
+        return Rows(matching, owner, member)
+    stated = values_of(rule.field, batch)[matching]
+    some = ~np.isnan(stated)
+    weight = np.rint(stated[some] * HUNDREDTHS).astype(np.int64)
+    return Rows(matching[some], owner[some], member[some], weight)
 
 
 def _unlocking_rows(reached: Int64, required: Sequence[Int64]) -> Int64:

@@ -280,6 +280,18 @@ class Settings:
         _boolean,
         False,
     )
+    badge_issuer_key_file: Path | None = _setting(
+        "BADGE_ISSUER_KEY_FILE",
+        "Ed25519 private key (PEM) that signs Open Badges credentials; unset: issuer-key.pem in PERSONALIZE_HOME. Made"
+        " if it is not there. Several machines must share one.",
+        Path,
+    )
+    badge_issuer_name: str = _setting(
+        "BADGE_ISSUER_NAME", "Who issues the credentials, as shown to whoever checks one.", str, "Personalize"
+    )
+    public_url: str = _setting(
+        "PUBLIC_URL", "Address under which others reach this API; stands in credentials.", str, "http://127.0.0.1:3009"
+    )
     token_secret: str | None = _setting(
         "TOKEN_SECRET",
         "Signs consistency tokens, keys the hash of ids in logs; unset: generated in PERSONALIZE_HOME. Several"

@@ -21,13 +21,23 @@ from models.achievement_rules import CompiledRule, compile_rules
 from models.achievements import Achievements, Unlocks, Update, empty, update
 from models.columns import Int64, Interactions
 from models.grouping import Groups, group, positions
+from projections import achievement_facts
 from projections.projection import Effects, OutboxRecord, Projection
 from projections.stores import packed
 from projections.stores.packed import Answer, decode_array
 from projections.stores.postgres import Connection
 from schemas import topics
-from schemas.achievement_rules import AchievementRule, shipped_rules
-from schemas.notifications import CONTENT_TYPE, UnlockedAchievement, achievement_unlocked, stable_bytes, uuid_text
+from schemas.achievement_rules import AchievementRule, Aggregate, When, shipped_rules
+from schemas.notifications import (
+    CONTENT_TYPE,
+    MilestoneKind,
+    ReachedMilestone,
+    UnlockedAchievement,
+    achievement_unlocked,
+    milestone_reached,
+    stable_bytes,
+    uuid_text,
+)
 
 SELECT_RULES = "SELECT achievement_id, slot, version FROM achievement_rule"
 ADD_RULES = """
@@ -91,6 +101,26 @@ SELECT EXISTS (SELECT FROM achievement_unlock
        EXISTS (SELECT FROM achievement_rule WHERE achievement_id = %(achievement_id)s)
 """
 
+KEEP = """
+INSERT INTO achievement_unlock SELECT * FROM public.achievement_unlock ON CONFLICT DO NOTHING
+"""
+KEEP_TIERS = """
+UPDATE achievement_progress AS row SET tiers = (
+    SELECT array_agg(greatest(counted.tier, held.tier) ORDER BY counted.slot)
+    FROM unnest(row.tiers) WITH ORDINALITY AS counted (tier, slot)
+    JOIN achievement_rule AS rule USING (slot)
+    LEFT JOIN (
+        SELECT achievement_id, max(tier) AS tier FROM achievement_unlock AS own
+        WHERE own.learner_key = row.learner_key GROUP BY achievement_id
+    ) AS held USING (achievement_id)
+)
+WHERE EXISTS (
+    SELECT FROM achievement_unlock AS held JOIN achievement_rule AS rule USING (achievement_id)
+    WHERE held.learner_key = row.learner_key AND held.tier > row.tiers[rule.slot]
+)
+"""
+"""Together: what was ever unlocked stays so, whatever the rules say now."""
+
 Claim = Literal["claimed", "already", "not-unlocked", "unknown"]
 
 
@@ -102,7 +132,15 @@ def rules() -> tuple[AchievementRule, ...]:
 
 def apply(connection: Connection, batch: Interactions, effects: Effects) -> None:
     """Folds a batch into the tables, inside the caller's transaction."""
-    groups, known, stored = effects.asked.pop("achievements", None) or ask(connection, batch)
+    asked = effects.asked.pop("achievements", None)
+    more = achievement_facts.facts(connection, batch, effects)
+    if len(more):
+        batch = Interactions.concatenate([batch, more])
+        if asked is not None:
+            asked[1].close()
+            asked[2].close()
+            asked = None
+    groups, known, stored = asked or ask(connection, batch)
     registered = _registered(known)
     slots = {rule_id: slot for rule_id, (slot, _) in registered.items()}
     if any(rule.id not in registered or registered[rule.id][1] < rule.version for rule in rules()):
@@ -140,6 +178,13 @@ def register(connection: Connection, wanted: Sequence[AchievementRule]) -> dict[
     if renewed:
         connection.execute(RENEW_RULES, _rule_columns(renewed))
     return {rule_id: slot for rule_id, (slot, _) in known.items()}
+
+
+def finish(connection: Connection, effects: Effects) -> None:
+    """Ends a rebuild: counts the facts behind the last interaction, and keeps what was unlocked under older rules."""
+    apply(connection, Interactions.empty(), effects)
+    connection.execute(KEEP)
+    connection.execute(KEEP_TIERS)
 
 
 def load(connection: Connection, learners: Int64, slots: int) -> Achievements:
@@ -259,11 +304,12 @@ def _unlock(connection: Connection, unlocks: Unlocks, compiled: Sequence[Compile
 
     def announce() -> None:
         user_of: dict[bytes, str] = dict(inserted.fetchall())
-        effects.outbox += [
-            _announcement(user_of[unlock_id], learner, rule_of[slot], tier, at_ms, uuid_text(unlock_id))
-            for (learner, slot, tier, at_ms), unlock_id in zip(found, ids, strict=True)
-            if unlock_id in user_of
-        ]
+        for (learner, slot, tier, at_ms), unlock_id in zip(found, ids, strict=True):
+            if unlock_id in user_of:
+                user_id, rule = user_of[unlock_id], rule_of[slot]
+                effects.outbox.append(_announcement(user_id, learner, rule, tier, at_ms, uuid_text(unlock_id)))
+                if rule.agg is Aggregate.STREAK and rule.when == When():
+                    effects.outbox.append(_streak_milestone(user_id, learner, rule.thresholds[tier - 1], at_ms))
 
     effects.when_answered(announce)
 
@@ -287,6 +333,22 @@ def _announcement(
     )
 
 
+def _streak_milestone(user_id: str, learner: int, days: int, at_ms: int) -> OutboxRecord:
+    reached = ReachedMilestone(
+        user_id=user_id,
+        kind=MilestoneKind.STREAK,
+        days=days,
+        reached_at=datetime.fromtimestamp(at_ms / 1000, UTC),
+    )
+    return OutboxRecord(
+        topic=topics.MILESTONES.name,
+        key=user_id.encode(),
+        value=msgspec.json.encode(milestone_reached(reached)),
+        headers=(("content-type", CONTENT_TYPE.encode()),),
+        learner_key=learner,
+    )
+
+
 PROJECTION = Projection(
     name="achievements",
     question="Which achievements has each learner unlocked, and how far is he to the next?",
@@ -298,5 +360,6 @@ PROJECTION = Projection(
         "DELETE FROM achievement_claim WHERE learner_key = %(learner_key)s",
         "DELETE FROM achievement_unlock WHERE learner_key = %(learner_key)s",
     ),
+    finish=finish,
     compare="SELECT learner_key, achievement_id, tier, unlock_id, unlocked_at FROM achievement_unlock",
 )

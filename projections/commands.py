@@ -11,16 +11,18 @@ from typing import LiteralString
 import msgspec
 import numpy as np
 
-from projections import achievements, learning_paths, overrides, profiles, streaks
+from projections import achievements, learning_paths, overrides, profiles, recognition, streaks
 from projections.identities import Identities, Learner
 from projections.projection import Effects
 from projections.stores.postgres import Connection
 from schemas.commands import (
     AchievementClaimed,
+    AchievementsPageSet,
     Command,
     ConsentSet,
     EraseRequested,
     FeedbackGiven,
+    KudosGiven,
     OverrideSet,
     PathCreated,
     PathProgressed,
@@ -111,6 +113,10 @@ def _carried_out(connection: Connection, command: Command, learner: Learner, eff
         return learning_paths.create(connection, learner.key, command, effects)
     if isinstance(command, PathProgressed):
         return learning_paths.progress(connection, learner.key, command, effects)
+    if isinstance(command, AchievementsPageSet):
+        return recognition.set_page(connection, learner.key, command)
+    if isinstance(command, KudosGiven):
+        return recognition.give_kudos(connection, command, effects)
     if isinstance(command, StreakFreezeTaken):
         return streaks.take_freeze(connection, learner.key, command)
     if isinstance(command, StreakRepaired):

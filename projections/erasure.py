@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import LiteralString
 
 from projections import (
+    achievement_facts,
     commands,
     dead_letters,
     impressions,
@@ -16,6 +17,7 @@ from projections import (
     outbox,
     overrides,
     profiles,
+    recognition,
     recommendation_lists,
     streaks,
 )
@@ -34,6 +36,8 @@ _CORE: tuple[LiteralString, ...] = (
     *learning_paths.FORGET,
     *overrides.FORGET,
     *commands.FORGET,
+    *achievement_facts.FORGET,
+    *recognition.FORGET,
     *streaks.FORGET,
     *profiles.FORGET,
     commands.FORGET_LEARNER,

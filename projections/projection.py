@@ -36,6 +36,10 @@ class Effects:
     """Global sequence of the transaction, written to each touched row as its version."""
     replaying: bool = False
     """True in a rebuild: nothing may leave the database (no outbox, no Redis)."""
+    after_seq: int = 0
+    """In a rebuild: everything up to this sequence was folded before."""
+    kudos: list[tuple[int, int, int, int]] = field(default_factory=list)
+    """(receiver, giver, Unix ms, receiver's local day) of the kudos that commands of this transaction gave."""
     outbox: list[OutboxRecord] = field(default_factory=list)
     asked: dict[str, Any] = field(default_factory=dict)
     """Answers under way to what the projections asked beforehand, by projection name; each takes its own out."""
@@ -88,5 +92,7 @@ class Projection:
     """Its rows are written by several workers: applied after the learner-owned ones to hold their locks shortest."""
     mirror: Callable[[Any, Any], None] | None = None
     """``mirror(projections.stores.redis.Mirror, Effects.mirror[name])``: queues absolute writes, free of order."""
+    finish: Callable[[Connection, Effects], None] | None = None
+    """What a rebuild does to its version last, when the whole log is folded; optional."""
     compare: LiteralString = ""
     """A SELECT whose sorted rows a rebuild compares between its version and the live one (empty: all columns)."""

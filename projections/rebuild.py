@@ -145,6 +145,7 @@ class _Rebuild:
         self._schema = f"rebuild_{projection.name}"
         self._position = 0
         self._replayed = 0
+        self._folded_to = 0
 
     def carry_out(self, *, dry_run: bool, keep: bool) -> Report:
         began = time.perf_counter()
@@ -229,6 +230,9 @@ class _Rebuild:
         for last, batch in self._chunks(upto):
             self._fold(last, batch)
             self._position = last
+        if self._projection.finish is not None:
+            effects = Effects(applied_seq=self._scalar(LAST_SEQ), after_seq=self._folded_to, replaying=True)
+            self._projection.finish(self._connection, effects)
 
     def _chunks(self, upto: int) -> Iterator[tuple[int, Interactions]]:
         """The log from the position to ``upto``, cut where the projection wants it cut."""
@@ -240,7 +244,9 @@ class _Rebuild:
                 after = end
 
     def _fold(self, upto: int, batch: Interactions) -> None:
-        self._projection.apply(self._connection, batch, Effects(applied_seq=upto, replaying=True))
+        effects = Effects(applied_seq=upto, after_seq=self._folded_to, replaying=True)
+        self._projection.apply(self._connection, batch, effects)
+        self._folded_to = upto
         self._replayed += len(batch)
 
     def _settled_position(self) -> int:

@@ -3,11 +3,15 @@
 A rule is data, never code. It looks at some interactions (`when`), reduces them to one number a learner (`agg`, over
 `window`) and unlocks a tier each time the number reaches the tier's `gte`, once and for good:
 
-* `count`: how many interactions; with `window` `7d` or `local_day` the most within any seven consecutive local days
-  or any one local day. An interaction that arrives three weeks of event time or more behind the learner's newest
-  is left out of such a window.
-* `distinct`: how many different `of`: `item`, `content_type` or `local_day`.
+* `count`: how many interactions.
+* `sum`, `max`: of what they state in `field`, to the hundredth.
+* `distinct`: how many different `of`: `item`, `content_type`, `local_day` or `local_month`.
 * `streak`: the longest run of consecutive local days that have at least one.
+* `span`: days from the first local day that has one to the last.
+* `mastery`: how many skills were ever mastered, by the learner model.
+
+`window` makes of a `count` or `sum` the most within any one `local_day`, or within any so many consecutive ones
+(`7d`). An interaction that arrives a year of event time or more behind the learner's newest is left out of it.
 
 Local days are days in the learner's own time zone. `requires` names achievements whose first tier comes first.
 """
@@ -24,13 +28,17 @@ import msgspec
 from msgspec import Meta, Struct
 
 from schemas.fields import END_OF_TEXT, Line
-from schemas.interactions import InteractionType
+from schemas.interactions import TYPE_OF_CODE, InteractionType
 
 FOLDER = Path(__file__).parent / "achievements"
 MAX_DISTINCT = 1_000
 """Largest tier of a `distinct` rule: up to there the members are remembered, 8 bytes each."""
 MAX_STREAK = 3_650
-"""Largest tier of a `streak` rule [days]."""
+"""Largest tier of a `streak` or `span` rule [days]."""
+MAX_SUM = 20_000_000
+"""Largest tier of a `sum` or `max` rule; what is counted is kept in hundredths."""
+HUNDREDTHS = 100
+MAX_WINDOW_DAYS = 90
 
 AchievementId = Annotated[str, Meta(min_length=1, max_length=64, pattern=rf"^[a-z0-9]+(-[a-z0-9]+)*{END_OF_TEXT}")]
 
@@ -42,8 +50,10 @@ class RuleError(ValueError):
 class Category(StrEnum):
     """Where an achievement is shown."""
 
+    COMEBACK = "COMEBACK"
     COMPLETION = "COMPLETION"
     EXPLORATION = "EXPLORATION"
+    MASTERY = "MASTERY"
     PRACTICE = "PRACTICE"
     SOCIAL = "SOCIAL"
     STREAK = "STREAK"
@@ -54,7 +64,11 @@ class Aggregate(StrEnum):
 
     COUNT = "count"
     DISTINCT = "distinct"
+    SUM = "sum"
+    MAX = "max"
     STREAK = "streak"
+    SPAN = "span"
+    MASTERY = "mastery"
 
 
 class Member(StrEnum):
@@ -63,14 +77,23 @@ class Member(StrEnum):
     ITEM = "item"
     CONTENT_TYPE = "content_type"
     LOCAL_DAY = "local_day"
+    LOCAL_MONTH = "local_month"
 
 
-class Window(StrEnum):
-    """Over which stretch a `count` rule counts."""
+class Fact(StrEnum):
+    """What happens to a learner besides interactions, and counts like one."""
 
-    ALL = "all"
-    SEVEN_DAYS = "7d"
-    LOCAL_DAY = "local_day"
+    KUDOS_RECEIVED = "KUDOS_RECEIVED"
+    SKILL_MASTERED = "SKILL_MASTERED"
+
+    @property
+    def code(self) -> int:
+        """The number in the column of types, behind those of interactions."""
+        return len(TYPE_OF_CODE) + list(Fact).index(self)
+
+
+Window = Annotated[str, Meta(pattern=rf"^(all|local_day|[1-9][0-9]?d){END_OF_TEXT}")]
+"""Over which stretch a rule counts: everything, one local day, or so many consecutive ones (`7d`)."""
 
 
 class Operator(StrEnum):
@@ -109,6 +132,10 @@ class Field(Enum):
     LOCAL_WEEKDAY = ("localWeekday", 1, 7)  # ISO 8601: Monday is 1
 
 
+SUMMABLE = (Field.TIME_SPENT, Field.COMPLETION_RATE, Field.RATING, Field.CLICKS_COUNT, Field.SCROLL_DEPTH, Field.SCORE)
+"""What a `sum` or `max` rule can add up or compare."""
+
+
 class Condition(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """One comparison, written as `[field, operator, value]`."""
 
@@ -118,8 +145,9 @@ class Condition(Struct, frozen=True, array_like=True, forbid_unknown_fields=True
 
 
 class When(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which interactions count: of one of the `types` (all, when absent), and true under every condition."""
+    """Which interactions count: of one of the `types` (all, if absent) and true under every condition; or a `fact`."""
 
+    fact: Fact | None = None
     types: Annotated[tuple[InteractionType, ...], Meta(max_length=12)] = ()
     where: Annotated[tuple[Condition, ...], Meta(max_length=8)] = ()
 
@@ -127,7 +155,7 @@ class When(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Tier(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One step of an achievement."""
 
-    gte: Annotated[int, Meta(ge=1, le=1_000_000_000)]
+    gte: Annotated[int, Meta(gt=0, le=1_000_000_000)] | Annotated[float, Meta(gt=0, le=1_000_000_000)]
     title: Line | None = None
 
 
@@ -143,14 +171,25 @@ class AchievementRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     agg: Aggregate
     tiers: Annotated[tuple[Tier, ...], Meta(min_length=1, max_length=10)]
     of: Member | None = None
-    window: Window = Window.ALL
+    field: Field | None = None
+    window: Window = "all"
     requires: Annotated[tuple[AchievementId, ...], Meta(max_length=10)] = ()
     repeat: Literal["never"] = "never"
 
     @property
+    def unit(self) -> int:
+        """What progress is counted in: 100, hundredths, for sums and maxima; 1 for everything else."""
+        return HUNDREDTHS if self.agg in {Aggregate.SUM, Aggregate.MAX} else 1
+
+    @property
     def thresholds(self) -> tuple[int, ...]:
-        """What each tier takes, ascending."""
-        return tuple(tier.gte for tier in self.tiers)
+        """What each tier takes in the rule's unit, ascending."""
+        return tuple(round(tier.gte * self.unit) for tier in self.tiers)
+
+    @property
+    def window_days(self) -> int:
+        """Length of the window; 0: everything counts."""
+        return 0 if self.window == "all" else 1 if self.window == "local_day" else int(self.window[:-1])
 
 
 _DECODER = msgspec.json.Decoder(list[AchievementRule])
@@ -188,26 +227,57 @@ def shipped_rules() -> tuple[AchievementRule, ...]:
 
 def _check(rule: AchievementRule, place: str) -> None:
     """Refuse what the types alone cannot: fields that contradict each other."""
-    if rule.agg is Aggregate.DISTINCT and rule.of is None:
-        raise RuleError(f"{place}.of: missing; a `distinct` rule says of what: {', '.join(Member)}")
-    if rule.agg is not Aggregate.DISTINCT and rule.of is not None:
-        raise RuleError(f"{place}.of: only a `distinct` rule has it; remove it")
-    if rule.agg is not Aggregate.COUNT and rule.window is not Window.ALL:
-        raise RuleError(f"{place}.window: only a `count` rule has a window; remove it")
-    limit = {Aggregate.DISTINCT: MAX_DISTINCT, Aggregate.STREAK: MAX_STREAK}.get(rule.agg)
-    previous = 0
-    for index, threshold in enumerate(rule.thresholds):
-        if threshold <= previous:
-            raise RuleError(f"{place}.tiers[{index}].gte: must be above the tier before it ({previous})")
-        if limit is not None and threshold > limit:
-            raise RuleError(f"{place}.tiers[{index}].gte: must be at most {limit} for `{rule.agg}`")
-        previous = threshold
+    _check_reduction(rule, place)
+    limit = _LIMITS.get(rule.agg, 1_000_000_000)
+    previous: float = 0
+    for index, tier in enumerate(rule.tiers):
+        here = f"{place}.tiers[{index}].gte"
+        if rule.unit == 1 and tier.gte != int(tier.gte):
+            raise RuleError(f"{here}: must be a whole number for `{rule.agg}`")
+        if round(tier.gte * rule.unit) <= round(previous * rule.unit):
+            raise RuleError(f"{here}: must be above the tier before it ({previous})")
+        if tier.gte > limit:
+            raise RuleError(f"{here}: must be at most {limit} for `{rule.agg}`")
+        previous = tier.gte
+    if rule.when.fact is not None and (rule.when.types or rule.when.where):
+        raise RuleError(f"{place}.when.fact: a fact has no types and no conditions; remove them, or the fact")
     for index, condition in enumerate(rule.when.where):
         low, high = condition.field.low, condition.field.high
         if not low <= condition.value <= high:
             raise RuleError(
                 f"{place}.when.where[{index}][2]: `{condition.field.value}` is a number from {low:g} to {high:g}"
             )
+
+
+_LIMITS = {
+    Aggregate.DISTINCT: MAX_DISTINCT,
+    Aggregate.MASTERY: MAX_DISTINCT,
+    Aggregate.STREAK: MAX_STREAK,
+    Aggregate.SPAN: MAX_STREAK,
+    Aggregate.SUM: MAX_SUM,
+    Aggregate.MAX: MAX_SUM,
+}
+_SUMMED = {Aggregate.SUM, Aggregate.MAX}
+
+
+def _check_reduction(rule: AchievementRule, place: str) -> None:
+    """Refuse an aggregate without what it needs, or with what it has no use for."""
+    if rule.agg is Aggregate.DISTINCT and rule.of is None:
+        raise RuleError(f"{place}.of: missing; a `distinct` rule says of what: {', '.join(Member)}")
+    if rule.agg is not Aggregate.DISTINCT and rule.of is not None:
+        raise RuleError(f"{place}.of: only a `distinct` rule has it; remove it")
+    if rule.agg in _SUMMED and rule.field not in SUMMABLE:
+        raise RuleError(f"{place}.field: a `{rule.agg}` rule says of what: {', '.join(f.value for f in SUMMABLE)}")
+    if rule.agg not in _SUMMED and rule.field is not None:
+        raise RuleError(f"{place}.field: only a `sum` or `max` rule has it; remove it")
+    if rule.agg not in {Aggregate.COUNT, Aggregate.SUM} and rule.window != "all":
+        raise RuleError(f"{place}.window: only a `count` or `sum` rule has a window; remove it")
+    if rule.window_days > MAX_WINDOW_DAYS:
+        raise RuleError(f"{place}.window: must be at most {MAX_WINDOW_DAYS}d")
+    if rule.agg is Aggregate.MASTERY and rule.when != When():
+        raise RuleError(f"{place}.when: a `mastery` rule counts mastered skills only; write {{}}")
+    if rule.when.fact is Fact.SKILL_MASTERED:
+        raise RuleError(f"{place}.when.fact: mastered skills are counted by `agg` `mastery`; use that")
 
 
 def _in_order(rules: dict[str, AchievementRule], places: dict[str, str]) -> tuple[AchievementRule, ...]:

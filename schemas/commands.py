@@ -232,6 +232,61 @@ class AchievementClaimed(
     schema_version: SchemaVersion = 1
 
 
+class PageRequest(Struct, frozen=True, kw_only=True, rename="camel", gc=False, omit_defaults=True):
+    """A learner's achievements are to stand on a public page under a name of the learner's choice."""
+
+    display_name: Annotated[
+        Annotated[str, Meta(min_length=1, max_length=64)],
+        Meta(description="The name shown on the page; nothing else tells who it is.", examples=["Ada L."]),
+    ]
+
+
+class AchievementsPageSet(
+    Struct,
+    frozen=True,
+    kw_only=True,
+    rename="camel",
+    gc=False,
+    omit_defaults=True,
+    tag_field="command",
+    tag="AchievementsPageSet",
+):
+    """A learner put their achievements on a public page, or took it back."""
+
+    command_id: CommandId
+    user_id: UserId
+    issued_at: IssuedAt
+    active: Annotated[bool, Meta(description="False takes the page back.", examples=[True])]
+    display_name: Annotated[str, Meta(max_length=64, description="The name shown on it.", examples=["Ada L."])] = ""
+    page_token: Annotated[
+        str,
+        Meta(
+            max_length=64,
+            description="What the page is found by, minted by the API.",
+            examples=["q0mS9cXw1sVJm3Zb2kYx7dPn5uTa8hRe"],
+        ),
+    ] = ""
+    schema_version: SchemaVersion = 1
+
+
+class KudosRequest(Struct, frozen=True, kw_only=True, rename="camel", gc=False, omit_defaults=True):
+    """A peer congratulates a learner on an achievement."""
+
+    giver_id: Annotated[
+        Identifier, Meta(description="The platform's id of the peer; not the learner's own.", examples=["u-18"])
+    ]
+
+
+class KudosGiven(KudosRequest, frozen=True, kw_only=True, tag_field="command", tag="KudosGiven"):
+    """A peer gave a learner kudos; `userId` is who receives them."""
+
+    command_id: CommandId
+    user_id: UserId
+    achievement_id: Annotated[Identifier, Meta(description="The achievement, by its rule's id.", examples=["finisher"])]
+    issued_at: IssuedAt
+    schema_version: SchemaVersion = 1
+
+
 class FreezeSource(StrEnum):
     """Where a streak freeze comes from."""
 
@@ -338,6 +393,8 @@ Command = (
     | PathCreated
     | PathProgressed
     | AchievementClaimed
+    | AchievementsPageSet
+    | KudosGiven
     | StreakFreezeTaken
     | StreakRepaired
     | ConsentSet

@@ -13,7 +13,9 @@ from schemas.commands import (
     ConsentRequest,
     FeedbackRequest,
     FreezeRequest,
+    KudosRequest,
     OverrideRequest,
+    PageRequest,
     ProfileRequest,
     ProgressRequest,
     RepairRequest,
@@ -25,7 +27,7 @@ from schemas.lists import Recommendation, TrendingItem
 from schemas.notifications import Notification
 from schemas.paths import PathRequest
 from schemas.problems import Problem
-from schemas.read_models import Achievements, Profile
+from schemas.read_models import Achievements, Profile, SharedPage
 from schemas.receipts import CommandReceipt, IngestReceipt
 from schemas.skills import SkillReport
 
@@ -50,6 +52,8 @@ DOCUMENTS: tuple[Document, ...] = (
     Document("feedback-request", FeedbackRequest, examples.FEEDBACK_REQUEST, "request"),
     Document("override-request", OverrideRequest, examples.OVERRIDE_REQUEST, "request"),
     Document("consent-request", ConsentRequest, examples.CONSENT_REQUEST, "request"),
+    Document("page-request", PageRequest, examples.PAGE_REQUEST, "request"),
+    Document("kudos-request", KudosRequest, examples.KUDOS_REQUEST, "request"),
     Document("freeze-request", FreezeRequest, examples.FREEZE_REQUEST, "request"),
     Document("repair-request", RepairRequest, examples.REPAIR_REQUEST, "request"),
     Document("path-request", PathRequest, examples.PATH_REQUEST, "request"),
@@ -60,6 +64,7 @@ DOCUMENTS: tuple[Document, ...] = (
     Document("trending-item", TrendingItem, examples.TRENDING_ITEM, "answer"),
     Document("achievements", Achievements, examples.ACHIEVEMENTS, "answer"),
     Document("analytics", Analytics, examples.ANALYTICS, "answer"),
+    Document("shared-page", SharedPage, examples.SHARED_PAGE, "answer"),
     Document("learning-path", LearningPath, examples.LEARNING_PATH, "answer"),
     Document("ingest-receipt", IngestReceipt, examples.INGEST_RECEIPT, "answer"),
     Document("command-receipt", CommandReceipt, examples.COMMAND_RECEIPT, "answer"),

@@ -107,6 +107,15 @@ COMMAND: Final[list[dict[str, Any]]] = [
         "score": 0.7,
     },
     {"command": "AchievementClaimed", **_COMMAND, "achievementId": "completions"},
+    {
+        "command": "AchievementsPageSet",
+        **_COMMAND,
+        "active": True,
+        "displayName": "Ada L.",
+        "pageToken": "q0mS9cXw1sVJm3Zb2kYx7dPn5uTa8hRe",
+    },
+    {"command": "AchievementsPageSet", **_COMMAND, "active": False},
+    {"command": "KudosGiven", **_COMMAND, "giverId": "u-18", "achievementId": "finisher"},
     {"command": "StreakFreezeTaken", **_COMMAND, "source": "EARNED"},
     {"command": "StreakRepaired", **_COMMAND, "missedDay": "2024-04-30"},
     {"command": "ConsentSet", **_COMMAND, "purposes": {"personalise": True, "experiment": False}},
@@ -216,6 +225,22 @@ FEEDBACK_REQUEST: Final[list[dict[str, Any]]] = [
     {"contentId": "algebra-3", "action": "liked", "recommendationId": "rec-5"}
 ]
 OVERRIDE_REQUEST: Final[list[dict[str, Any]]] = [{"override": {"kind": "hide", "contentId": "algebra-3"}}]
+SHARED_PAGE: Final[list[dict[str, Any]]] = [
+    {
+        "displayName": "Ada L.",
+        "achievements": [
+            {
+                "title": "Ten finished",
+                "description": "Complete different pieces of content.",
+                "tier": 2,
+                "unlockedAt": _TIME,
+                "kudos": 3,
+            }
+        ],
+    }
+]
+PAGE_REQUEST: Final[list[dict[str, Any]]] = [{"displayName": "Ada L."}]
+KUDOS_REQUEST: Final[list[dict[str, Any]]] = [{"giverId": "u-18"}]
 FREEZE_REQUEST: Final[list[dict[str, Any]]] = [{"source": "EARNED"}]
 REPAIR_REQUEST: Final[list[dict[str, Any]]] = [{"missedDay": "2024-04-30"}]
 CONSENT_REQUEST: Final[list[dict[str, Any]]] = [

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from schemas import asyncapi
+from schemas.achievement_rules import AchievementRule
 from schemas.documents import DOCUMENTS, Document
 from schemas.field_tables import filled, structs, table
 
@@ -40,12 +41,19 @@ def schema_of(document: Document) -> dict[str, Any]:
     return {**head, **body, "examples": document.examples}
 
 
+def rules_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a file of achievement rules; what fields say to each other only the loader checks."""
+    head = {"$schema": DIALECT, "$id": "urn:personalize:schema:achievement-rules:1"}
+    return {**head, **msgspec.json.schema(list[AchievementRule])}
+
+
 def files() -> dict[Path, str]:
     """Return every generated file and what it has to hold."""
     made = {
         FOLDER / f"{document.name}.schema.json": json.dumps(schema_of(document), indent=2, ensure_ascii=False) + "\n"
         for document in DOCUMENTS
     }
+    made[FOLDER / "achievement-rules.schema.json"] = json.dumps(rules_schema(), indent=2, ensure_ascii=False) + "\n"
     tables = {node.cls.__name__: table(node) for document in DOCUMENTS for node in structs(document.type)}
     made[ASYNCAPI] = asyncapi.text()
     made[PAGE] = filled(PAGE.read_text("utf-8"), tables)

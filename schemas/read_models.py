@@ -242,6 +242,32 @@ class Achievement(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     target: Annotated[Duration, Meta(description="What unlocks it.", examples=[10])]
     unlocked_at: Annotated[Moment | None, Meta(description="Event time that unlocked it; null if locked.")] = None
     claimed_at: Annotated[Moment | None, Meta(description="When it was claimed; null if it was not.")] = None
+    kudos: Annotated[Count, Meta(description="Kudos that peers gave for the achievement.", examples=[3])] = 0
+
+
+class SharedAchievement(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
+    """One achievement on a shared page."""
+
+    title: Annotated[str, Meta(description="Title for people.", examples=["Ten finished"])]
+    description: Annotated[str, Meta(description="What it is for.", examples=["Complete ten pieces of content."])]
+    tier: Annotated[Annotated[int, Meta(ge=1)], Meta(description="The highest unlocked tier.", examples=[2])]
+    unlocked_at: Annotated[Moment, Meta(description="Event time that unlocked it.", examples=["2024-05-01T12:34:56Z"])]
+    kudos: Annotated[Count, Meta(description="Kudos received for it.", examples=[3])]
+
+
+class SharedPage(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
+    """What a learner shows to everybody who has the page's address."""
+
+    display_name: Annotated[str, Meta(description="The name given for the page.", examples=["Ada L."])]
+    achievements: Annotated[tuple[SharedAchievement, ...], Meta(description="Unlocked ones, newest first.")]
+
+
+class OwnPage(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
+    """A learner's own public page."""
+
+    path: Annotated[str, Meta(description="Where it is, on this API.", examples=["/achievements/q0mS9cXw1sVJm3Zb"])]
+    display_name: Annotated[str, Meta(description="The name shown on it.", examples=["Ada L."])]
+    shared_at: Annotated[Moment, Meta(description="Since when.")]
 
 
 class Achievements(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
@@ -251,4 +277,5 @@ class Achievements(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     unlocked: Annotated[tuple[Achievement, ...], Meta(description="Unlocked ones, newest first.")]
     next: Annotated[tuple[Achievement, ...], Meta(description="The next locked tier of each rule, nearest first.")]
     streak: Annotated[Streak | None, Meta(description="Streak; null before any interaction.")] = None
+    page: Annotated[OwnPage | None, Meta(description="The public page; null: not shared.")] = None
     freshness: Annotated[Freshness, Meta(description="How new this answer is.")]

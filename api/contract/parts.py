@@ -18,6 +18,7 @@ PATH_PARAMETERS: Mapping[str, tuple[str, str]] = {
     "content_id": ("The platform's id of the content, percent-encoded.", "algebra-3"),
     "achievement_id": ("The achievement, by its rule's id.", "completions"),
     "path_id": ("The learning path, as the API named it.", "path-2"),
+    "page_token": ("What the shared page is found by.", "q0mS9cXw1sVJm3Zb2kYx7dPn5uTa8hRe"),
     "command_id": ("The command, as the answer to it named it.", "0190a5b2-7c1e-7b3a-9f00-1234567890ab"),
 }
 

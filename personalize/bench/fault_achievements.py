@@ -1,7 +1,7 @@
 """Which achievements does one learner earn, and by which event?  The rule files played event by event.
 
 `requires`: a tier is unlocked by the later of the event that reaches it and those that unlock the first tiers of what
-it requires.  Windows leave out an event 21 days or more behind the learner's newest matching one.
+it requires.  Windows leave out an event 366 days or more behind the learner's newest matching one.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import operator
 import struct
 from collections import Counter
 from collections.abc import Callable, Sequence
+from datetime import date, timedelta
 from typing import Any, Final
 
 from personalize.bench.fault_events import Event
 
 Rule = dict[str, Any]
 
-_LATEST_DAYS: Final = 21
+_LATEST_DAYS: Final = 366
 _COMPARE: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "eq": operator.eq,
     "ne": operator.ne,
@@ -40,6 +41,7 @@ _MEMBER: Final[dict[str, Callable[[Event], Any]]] = {
     "item": lambda event: event.item,
     "content_type": lambda event: event.content_type,
     "local_day": lambda event: event.local_day,
+    "local_month": lambda event: (date(1970, 1, 1) + timedelta(days=event.local_day)).isoformat()[:7],
 }
 
 
@@ -57,7 +59,7 @@ def play(events: Sequence[Event], rules: Sequence[Rule]) -> tuple[dict[str, int]
     progress: dict[str, int] = {}
     for rule in rules:
         values = _values(rule, events)
-        thresholds = [tier["gte"] for tier in rule["tiers"]]
+        thresholds = [round(tier["gte"] * _unit(rule)) for tier in rule["tiers"]]
         progress[rule["id"]] = min(max(values, default=0), thresholds[-1])
         reached[rule["id"]] = [
             next((place for place, value in enumerate(values) if value >= threshold), -1) for threshold in thresholds
@@ -82,6 +84,8 @@ def _unlocking(rule: Rule, tier: int, reached: dict[str, list[int]], by_id: dict
 
 def _counts(rule: Rule, event: Event) -> bool:
     when = rule["when"]
+    if when.get("fact"):
+        return False
     if when.get("types") and event.type not in when["types"]:
         return False
     for name, comparison, value in when.get("where", ()):
@@ -143,17 +147,53 @@ def _streak(_rule: Rule) -> Callable[[Event], int]:
 
 
 def _window(rule: Rule) -> Callable[[Event], int]:
-    length = {"local_day": 1, "7d": 7}[rule["window"]]
+    length = 1 if rule["window"] == "local_day" else int(rule["window"][:-1])
     days = Counter[int]()
 
     def step(event: Event) -> int:
         if days and event.local_day <= max(days) - _LATEST_DAYS:
             return 0
-        days[event.local_day] += 1
+        days[event.local_day] += _weight(rule, event)
         starts = range(event.local_day - length + 1, event.local_day + 1)
         return max(sum(days[start + k] for k in range(length)) for start in starts)
 
     return step
+
+
+def _sum(rule: Rule) -> Callable[[Event], int]:
+    sums = Counter[str]()
+
+    def step(event: Event) -> int:
+        sums[""] += _weight(rule, event)
+        return sums[""]
+
+    return step
+
+
+def _max(rule: Rule) -> Callable[[Event], int]:
+    return lambda event: _weight(rule, event)
+
+
+def _span(_rule: Rule) -> Callable[[Event], int]:
+    days: list[int] = []
+
+    def step(event: Event) -> int:
+        days.append(event.local_day)
+        return max(days) - min(days)
+
+    return step
+
+
+def _unit(rule: Rule) -> int:
+    return 100 if rule["agg"] in {"sum", "max"} else 1
+
+
+def _weight(rule: Rule, event: Event) -> int:
+    """What an event counts; a sum counts hundredths of what the event states."""
+    if "field" not in rule:
+        return 1
+    stated = _FIELD[rule["field"]](event)
+    return 0 if stated is None else round(stated * 100)
 
 
 _STEPS: Final[dict[str, Callable[[Rule], Callable[[Event], int]]]] = {
@@ -161,4 +201,7 @@ _STEPS: Final[dict[str, Callable[[Rule], Callable[[Event], int]]]] = {
     "distinct": _distinct,
     "streak": _streak,
     "window": _window,
+    "sum": _sum,
+    "max": _max,
+    "span": _span,
 }

@@ -125,6 +125,7 @@ FROM active_dates JOIN learners USING (learner_key)
         """
 SELECT user_id, achievement_id, coalesce(progress[slot], 0)
 FROM achievement_progress JOIN learners USING (learner_key) CROSS JOIN achievement_rule
+WHERE definition ->> 'agg' <> 'mastery'
 """,
     ),
     "achievement_unlock": (
@@ -132,7 +133,8 @@ FROM achievement_progress JOIN learners USING (learner_key) CROSS JOIN achieveme
         ("unlocked_at",),
         """
 SELECT user_id, achievement_id, tier, round(extract(epoch FROM unlocked_at) * 1000)::bigint
-FROM achievement_unlock JOIN learners USING (learner_key)
+FROM achievement_unlock JOIN learners USING (learner_key) JOIN achievement_rule USING (achievement_id)
+WHERE definition ->> 'agg' <> 'mastery'
 """,
     ),
 }

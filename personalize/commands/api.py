@@ -13,6 +13,7 @@ from personalize.settings import Settings
 
 if TYPE_CHECKING:
     from api.access.web_tokens import WebTokenSettings
+    from api.badges import BadgeIssuer
 
 app = typer.Typer(add_completion=False)
 
@@ -37,6 +38,7 @@ def command() -> None:
         token_secret=secret,
         redis=RedisAddress(host=servers.redis_host, port=servers.redis_port, password=servers.redis_password),
         migration_head=head(),
+        badges=badge_issuer(settings),
         hosts=frozenset({"127.0.0.1", *settings.api_hosts}),
         web_tokens=tokens,
         origins=frozenset(settings.cors_origins),
@@ -61,6 +63,26 @@ def command() -> None:
             f"The API cannot listen on {settings.host}:{settings.port} ({error}).",
             "stop what listens there, or choose another port: PORT=3010",
         ) from error
+
+
+def badge_issuer(settings: Settings) -> BadgeIssuer:
+    """Who signs credentials.
+
+    Raises:
+        SettingsError: the key cannot be read, made, or used.
+    """
+    from api.badges import BadgeIssuer, load_key
+    from personalize.stack.state import make_home
+
+    path = settings.badge_issuer_key_file or make_home(settings.home) / "issuer-key.pem"
+    try:
+        key = load_key(path)
+    except (OSError, ValueError) as error:
+        raise SettingsError(
+            f"The key of the badge issuer cannot be used: {error}.",
+            "let BADGE_ISSUER_KEY_FILE name a file with an Ed25519 key, as `openssl genpkey -algorithm ed25519` makes.",
+        ) from error
+    return BadgeIssuer(key=key, name=settings.badge_issuer_name, base_url=settings.public_url)
 
 
 def web_tokens(settings: Settings) -> WebTokenSettings | None:

@@ -119,6 +119,20 @@ def _calls(client: httpx.Client, admin: dict[str, str], commands: dict[str, str]
             "POST /api/streaks/{user_id:str}/repairs": Call(
                 f"/api/streaks/{user}/repairs", {"missedDay": "2026-01-05"}
             ),
+            "POST /api/achievements/{user_id:str}/page": Call(
+                f"/api/achievements/{user}/page", {"displayName": "Somebody"}
+            ),
+            "DELETE /api/achievements/{user_id:str}/page": Call(f"/api/achievements/{user}/page"),
+            "POST /api/achievements/{user_id:str}/{achievement_id:str}/kudos": Call(
+                "/api/achievements/a-peer/finisher/kudos", {"giverId": user}
+            ),
+            "GET /api/achievements/{user_id:str}/{achievement_id:str}/credential": Call(
+                f"/api/achievements/{user}/first-steps/credential"
+            ),
+            "GET /achievements/{page_token:str}": Call("/achievements/nobody-shares-this"),
+            "GET /api/shared-achievements/{page_token:str}": Call("/api/shared-achievements/nobody-shares-this"),
+            "GET /api/badges/issuer": Call("/api/badges/issuer"),
+            "GET /api/badges/keys": Call("/api/badges/keys"),
             "POST /api/learning-paths": Call("/api/learning-paths", {"userId": user, **PATH, "modules": MODULES}),
             "GET /api/learning-paths": Call(f"/api/learning-paths?userId={user}"),
             "GET /api/learning-paths/{path_id:str}": Call(f"/api/learning-paths/{paths[user]}"),

@@ -19,7 +19,7 @@ from models.achievement_rules import CompiledRule, compile_rules, matches
 from models.achievements import Achievements
 from models.columns import Interactions
 from models.grouping import Groups
-from schemas.achievement_rules import AchievementRule, Aggregate, Member, When, Window, read_rules
+from schemas.achievement_rules import AchievementRule, Aggregate, Fact, Member, When, read_rules, shipped_rules
 from schemas.interactions import TYPE_OF_CODE
 
 EXAMPLES = settings(max_examples=300, deadline=None)
@@ -48,6 +48,14 @@ RULES = compiled(
     rule("streak", "streak", [2, 3, 5]),
     rule("week", "count", [2, 4], window="7d"),
     rule("today", "count", [2, 3], window="local_day"),
+    rule("month", "count", [3, 6], window="30d"),
+    rule("time", "sum", [20.5, 3600, 90_000], field="timeSpent"),
+    rule("day-time", "sum", [1_000, 80_000], field="timeSpent", window="local_day"),
+    rule("longest", "max", [30, 1234.5], field="timeSpent", when={"types": ["VIEW", "ATTEMPT", "SHARE", "LIKE"]}),
+    rule("span", "span", [1, 8, 40]),
+    rule("skills", "mastery", [1, 3]),
+    rule("kudos", "count", [1, 3], when={"fact": "KUDOS_RECEIVED"}),
+    rule("peers", "distinct", [2, 3], of="item", when={"fact": "KUDOS_RECEIVED"}, requires=["kudos"]),
     rule("after-streak", "count", [1, 5], requires=["streak"]),
     rule("after-both", "distinct", [2, 3], of="item", requires=["after-streak", "week"]),
 )
@@ -55,7 +63,7 @@ RULES = compiled(
 # Few days that meet, join, and lie weeks behind; few items; learners of law_logs.
 _day = st.one_of(st.integers(0, 9), st.sampled_from([15, 29, 30, 31, 50, 51, 52, 53]))
 _event = st.tuples(
-    st.integers(1, 3), st.integers(1, 6), st.integers(0, 11), _day.map(lambda day: day * 1440 + 300), st.just(0),
+    st.integers(1, 3), st.integers(1, 6), st.integers(0, 13), _day.map(lambda day: day * 1440 + 300), st.just(0),
     st.integers(0, 2**32 - 1),
 )  # fmt: skip
 logs = st.lists(_event, max_size=50).map(interactions)
@@ -85,11 +93,20 @@ class Walker:
         elif self.rule.agg is Aggregate.STREAK:
             self.members.add(day)
             self.value = max(self._run(first) for first in self.members)
-        elif self.rule.window is Window.ALL:
+        elif self.rule.agg is Aggregate.SPAN:
+            self.members.add(day)
+            self.value = max(self.members) - min(self.members)
+        elif self.rule.agg is Aggregate.MASTERY:
+            self.members.add(int(log.item[row]))
+            self.value = len(self.members)
+        elif self.rule.field is not None and not self.rule.window_days:
+            stated = _hundredths(log, row)
+            self.value = max(self.value, stated) if self.rule.agg is Aggregate.MAX else self.value + stated
+        elif not self.rule.window_days:
             self.value += 1
         elif not self.counts or day > max(self.counts) - LATEST_DAYS:
-            self.counts[day] = self.counts.get(day, 0) + 1
-            days = 7 if self.rule.window is Window.SEVEN_DAYS else 1
+            self.counts[day] = self.counts.get(day, 0) + (1 if self.rule.field is None else _hundredths(log, row))
+            days = self.rule.window_days
             sums = [sum(self.counts.get(day - k, 0) for k in range(days)) for day in range(day, day + days)]
             self.value = max(self.value, *sums)
         self.value = min(self.value, top)
@@ -109,7 +126,8 @@ def walk(log: Interactions, rules: tuple[CompiledRule, ...]) -> tuple[list[Any],
         learner = int(log.learner[row])
         own = walkers[learner]
         for one in rules:
-            if _matches(one.rule.when, log, row):
+            mastery = one.rule.agg is Aggregate.MASTERY
+            if _matches(When(fact=Fact.SKILL_MASTERED) if mastery else one.rule.when, log, row):
                 own[one.slot].step(log, row)
         for slot in sorted(own, key=lambda slot: [one.slot for one in rules].index(slot)):
             walker = own[slot]
@@ -123,7 +141,16 @@ def walk(log: Interactions, rules: tuple[CompiledRule, ...]) -> tuple[list[Any],
     return unlocks, states
 
 
+def _hundredths(log: Interactions, row: int) -> int:
+    """What RULES sum and compare: the time spent."""
+    stated = float(log.time_spent_seconds[row])
+    return 0 if np.isnan(stated) else round(stated * 100)
+
+
 def _matches(when: When, log: Interactions, row: int) -> bool:
+    code = int(log.type[row])
+    if when.fact is not None or code >= len(TYPE_OF_CODE):
+        return when.fact is not None and code == when.fact.code
     if when.types and TYPE_OF_CODE[log.type[row]] not in when.types:
         return False
     return all(log.rating[row] >= condition.value for condition in when.where)  # RULES only ask for a rating
@@ -192,19 +219,33 @@ def _kept(state: Achievements, slot: int) -> tuple[Any, ...]:
     return tuple(state.evidence[slot]) if slot in state.evidence else (np.empty(0, np.int64),) * 3
 
 
-@EXAMPLES
-@given(log=logs, seed=st.randoms(use_true_random=False))
-def test_streaks_and_distinct_numbers_are_order_free(log: Interactions, seed: Any) -> None:
-    """Late and out-of-order events change no streak and no distinct number, and which tiers are unlocked at the end."""
-    free = compiled(
-        rule("items", "distinct", [2, 4], of="item"), rule("days", "distinct", [2, 5], of="local_day"),
-        rule("streak", "streak", [2, 3, 5]), rule("every", "count", [1, 3, 8], requires=["streak"]),
-    )  # fmt: skip
-    rows = list(range(len(log)))
-    seed.shuffle(rows)
-    unlocks, state = fold([log], free)
-    other_unlocks, other = fold([log.take(np.array(rows, np.int64))], free)
+@settings(max_examples=300, deadline=None)
+@given(log=logs, data=st.data())
+def test_any_permutation_and_split_unlocks_the_same(log: Interactions, data: st.DataObject) -> None:
+    """Late and out-of-order events of a year change no progress, and not what is unlocked at the end, of any rule."""
+    rows = np.array(data.draw(st.permutations(range(len(log)))), np.int64)
+    cut = data.draw(st.integers(0, len(log)))
+    unlocks, state = fold([log], RULES)
+    other_unlocks, other = fold([log.take(rows[:cut]), log.take(rows[cut:])], RULES)
     np.testing.assert_array_equal(state.progress, other.progress)
+    assert {one[:3] for one in unlocks} == {one[:3] for one in other_unlocks}
+
+
+SHIPPED = shipped_rules()
+SHIPPED_COMPILED = compile_rules(SHIPPED, {one.id: slot for slot, one in enumerate(SHIPPED)})
+_dense = st.tuples(
+    st.integers(1, 3), st.integers(1, 40), st.sampled_from([0, 3, 3, 8, 9, 10, 12, 13]),
+    st.integers(0, 40).map(lambda day: day * 1440 + 360), st.just(0), st.integers(0, 2**32 - 1),
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(log=st.lists(_dense, min_size=20, max_size=80).map(interactions), data=st.data())
+def test_the_shipped_rules_unlock_the_same_in_any_order(log: Interactions, data: st.DataObject) -> None:
+    """Of the rules that are shipped, none depends on the order in which events arrive."""
+    rows = np.array(data.draw(st.permutations(range(len(log)))), np.int64)
+    unlocks, _ = fold([log], SHIPPED_COMPILED)
+    other_unlocks, _ = fold([log.take(rows)], SHIPPED_COMPILED)
     assert {one[:3] for one in unlocks} == {one[:3] for one in other_unlocks}
 
 
@@ -231,10 +272,10 @@ def test_evidence_is_bounded_by_the_highest_tier() -> None:
 
 
 def test_windows_forget_old_days() -> None:
-    """A window rule keeps at most the newest four weeks of days."""
+    """A window rule keeps at most the newest year and a week of days."""
     some = compiled(rule("week", "count", [1000], window="7d"))
-    state = fold([interactions([(1, 1, 0, day * 1440, 0, 0) for day in range(300)])], some)[1]
-    assert len(state.evidence[0].owner) == 28
+    state = fold([interactions([(1, 1, 0, day * 1440, 0, 0) for day in range(500)])], some)[1]
+    assert len(state.evidence[0].owner) == 366 + 7
     assert state.progress[0, 0] == 7
 
 
@@ -246,9 +287,10 @@ def test_windows_forget_old_days() -> None:
         ([0, 1, 6], "7d", 3),
         ([0, 1, 7], "7d", 2),
         ([6, 1, 0], "7d", 3),  # out of order
-        ([30, 10, 9], "7d", 1),  # twenty and 21 days late: the latter is left out
-        ([30, 10, 10], "7d", 2),
-        ([0, 30, 0, 0, 0], "7d", 1),  # far behind the newest: left out
+        ([400, 35, 34], "7d", 1),  # 365 and 366 days late: the latter is left out
+        ([400, 35, 35], "7d", 2),
+        ([0, 400, 0, 0, 0], "7d", 1),  # far behind the newest: left out
+        ([0, 29, 30], "30d", 2),
     ],
 )
 def test_windows_of_some_days(days: list[int], window: str, value: int) -> None:

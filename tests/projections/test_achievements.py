@@ -63,8 +63,9 @@ def unlocked(connection: Connection) -> list[tuple[int, str, int, int]]:
 
 
 def ids_of(handed: list[Effects]) -> list[str]:
-    """The CloudEvent ids of everything announced."""
-    return [json.loads(record.value or b"")["id"] for effects in handed for record in effects.outbox]
+    """The CloudEvent ids of every achievement announced."""
+    records = [record for effects in handed for record in effects.outbox if record.topic == "achievements"]
+    return [json.loads(record.value or b"")["id"] for record in records]
 
 
 def cut(log: Interactions, size: int) -> list[Interactions]:

@@ -1,0 +1,200 @@
+"""Kudos, shared pages, mastered skills and changed rules, from the log to the tables."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from recorder_kit import event, poll, users_of
+
+from projections import achievements
+from projections.poll import TopicPartition
+from projections.rebuild import rebuild
+from projections.recorder import Recorder
+from projections.stores.postgres import Connection, connect
+from schemas.achievement_rules import AchievementRule, read_rules, shipped_rules
+
+PART = 5
+BOUNDS = {TopicPartition(topic, PART): (0, 10_000_000) for topic in ("interactions", "learner-commands")}
+USERS = iter(users_of(PART, 60))
+AT = "2026-02-01T10:00:00Z"
+
+
+class Product:
+    """A recorder of one partition."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.recorder = Recorder(url, "test")
+        self.recorder.claim(BOUNDS)
+        self.connection: Connection = connect(url, autocommit=True)
+        self._offsets = dict.fromkeys(("interactions", "learner-commands"), 0)
+        self._ids = itertools.count()
+
+    def record(self, topic: str, values: list[dict[str, Any]]) -> None:
+        """One poll."""
+        self.recorder.record([poll(topic, PART, self._offsets[topic], values)])
+        self._offsets[topic] += len(values)
+
+    def command(self, kind: str, user: str, **fields: Any) -> tuple[int, str | None]:
+        """Carries a command out; its verdict and the type of its problem."""
+        command_id = f"c{next(self._ids)}"
+        self.record(
+            "learner-commands", [{"command": kind, "userId": user, "commandId": command_id, "issuedAt": AT, **fields}]
+        )
+        return self.connection.execute(
+            "SELECT status, problem ->> 'type' FROM command_result WHERE command_id = %s", (command_id,)
+        ).fetchone()
+
+    def unlocked(self, user: str) -> set[tuple[str, int]]:
+        """What a learner has unlocked."""
+        rows = self.connection.execute(
+            "SELECT achievement_id, tier FROM achievement_unlock JOIN learners USING (learner_key) WHERE user_id = %s",
+            (user,),
+        )
+        return set(rows.fetchall())
+
+    def announced(self, user: str) -> list[tuple[str, int]]:
+        """What was announced of a learner on the topic of achievements."""
+        rows = self.connection.execute(
+            "SELECT record_value FROM outbox JOIN learners USING (learner_key)"
+            " WHERE user_id = %s AND topic = 'achievements'",
+            (user,),
+        )
+        data = [json.loads(bytes(value))["data"] for (value,) in rows.fetchall()]
+        return sorted((one["achievementId"], one["tier"]) for one in data)
+
+
+@pytest.fixture(scope="module")
+def product(module_database_url: str) -> Iterator[Product]:
+    """One for the module; every test has learners of its own."""
+    made = Product(module_database_url)
+    yield made
+    made.recorder.reset()
+    made.connection.close()
+
+
+def share(product: Product, user: str) -> None:
+    """A learner who shares and has completed something."""
+    product.record("interactions", [event(user, interactionType="COMPLETE", contentId=f"item-of-{user}")])
+    product.command("ConsentSet", user, purposes={"share": True})
+
+
+def test_kudos_count_once_a_giver_and_feed_the_social_rules(product: Product) -> None:
+    """Peers' kudos unlock the rule that counts them; the second of a giver, and one's own, are refused."""
+    user, *peers = (next(USERS) for _ in range(4))
+    product.record("interactions", [event(peer) for peer in peers])
+    share(product, user)
+    give = {"achievementId": "finisher"}
+    assert product.command("KudosGiven", user, giverId=peers[0], **give) == (201, None)
+    assert product.command("KudosGiven", user, giverId=peers[0], **give) == (409, "/problems/kudos-given")
+    assert product.command("KudosGiven", user, giverId=user, **give) == (409, "/problems/own-kudos")
+    assert ("well-liked", 1) in product.unlocked(user)
+    assert ("many-friends", 1) not in product.unlocked(user)
+    for peer in peers[1:]:
+        product.command("KudosGiven", user, giverId=peer, **give)
+    assert ("many-friends", 1) in product.unlocked(user)
+    assert product.announced(user).count(("well-liked", 1)) == 1
+
+
+def test_kudos_need_a_shared_achievement_and_a_known_giver(product: Product) -> None:
+    """What is locked or not shared answers like what is not there, so that nothing can be found out."""
+    user, peer = next(USERS), next(USERS)
+    product.record("interactions", [event(user, interactionType="COMPLETE"), event(peer)])
+    refused = (404, "/problems/not-shared")
+    assert product.command("KudosGiven", user, giverId=peer, achievementId="finisher") == refused
+    product.command("ConsentSet", user, purposes={"share": True})
+    assert product.command("KudosGiven", user, giverId=peer, achievementId="sharer") == refused
+    unknown = product.command("KudosGiven", user, giverId="nobody", achievementId="finisher")
+    assert unknown == (404, "/problems/unknown-giver")
+
+
+def test_a_page_needs_consent_and_keeps_its_address_until_taken_back(product: Product) -> None:
+    """Without consent 409; a new name keeps the token; taken back, the row is gone."""
+    user = next(USERS)
+    page = {"active": True, "displayName": "Ada", "pageToken": "one"}
+    assert product.command("AchievementsPageSet", user, **page) == (409, "/problems/consent-needed")
+    product.command("ConsentSet", user, purposes={"share": True})
+    product.command("AchievementsPageSet", user, **page)
+    product.command("AchievementsPageSet", user, active=True, displayName="Ada L.", pageToken="two")
+    rows = "SELECT token, display_name FROM learner_private_page JOIN learners USING (learner_key) WHERE user_id = %s"
+    assert product.connection.execute(rows, (user,)).fetchall() == [("one", "Ada L.")]
+    product.command("AchievementsPageSet", user, active=False)
+    assert product.connection.execute(rows, (user,)).fetchall() == []
+
+
+def test_a_mastered_skill_is_an_achievement(product: Product) -> None:
+    """Success after success at a skill's contents ends in mastery, which unlocks, is kept, and is rebuilt the same."""
+    user = next(USERS)
+    for number in range(40):
+        done = {"interactionType": "ATTEMPT", "success": True, "contentId": "skilled", "score": 1}
+        product.record("interactions", [event(user, occurredAt=f"2026-01-{1 + number // 2:02d}T10:00:00Z", **done)])
+    assert ("skill-master", 1) in product.unlocked(user)
+    assert product.announced(user).count(("skill-master", 1)) == 1
+    assert rebuild(product.url, "achievements").differences == 0
+
+
+def test_an_erased_learner_leaves_no_recognition(product: Product) -> None:
+    """Kudos received and given, the page and mastered skills go with the learner."""
+    user, peer = next(USERS), next(USERS)
+    share(product, peer)
+    share(product, user)
+    product.command("AchievementsPageSet", user, active=True, displayName="Ada", pageToken="three")
+    product.command("KudosGiven", user, giverId=peer, achievementId="finisher")
+    product.command("KudosGiven", peer, giverId=user, achievementId="finisher")
+    key = "SELECT learner_key FROM learners WHERE user_id = %s"
+    (learner,) = product.connection.execute(key, (user,)).fetchone()
+    product.command("EraseRequested", user)
+    for table in ("achievement_kudos", "learner_private_page", "skill_mastered", "achievement_unlock"):
+        left = f"SELECT count(*) FROM {table} WHERE learner_key = %s"
+        assert product.connection.execute(left, (learner,)).fetchone() == (0,), table
+    given = product.connection.execute("SELECT count(*) FROM achievement_kudos WHERE giver_key = %s", (learner,))
+    assert given.fetchone() == (0,)
+
+
+def changed(thresholds: list[int]) -> tuple[AchievementRule, ...]:
+    """The shipped rules with other thresholds of `finisher`."""
+    version = 2 + thresholds[0]
+    rule = {
+        "id": "finisher", "version": version, "title": "F", "description": "F", "category": "COMPLETION",
+        "when": {"types": ["COMPLETE"]}, "agg": "distinct", "of": "item", "tiers": [{"gte": n} for n in thresholds],
+    }  # fmt: skip
+    (read,) = read_rules([("test.json", json.dumps([rule]).encode())])
+    return tuple(read if one.id == "finisher" else one for one in shipped_rules())
+
+
+def test_changed_rules_take_effect_by_a_rebuild_and_take_nothing_back(
+    product: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lowered threshold unlocks what was earned, once; a raised one leaves what is unlocked, and its dependants."""
+    user, other = next(USERS), next(USERS)
+    done = [event(user, interactionType="COMPLETE", contentId=f"x-{n}") for n in range(4)]
+    product.record("interactions", [*done, event(other, interactionType="COMPLETE", contentId="x-0")])
+    assert ("finisher", 1) in product.unlocked(user)
+    assert ("finisher", 2) not in product.unlocked(user)
+
+    monkeypatch.setattr(achievements, "rules", lambda: changed([1, 3]))
+    rebuild(product.url, "achievements")
+    assert ("finisher", 2) in product.unlocked(user)
+    assert ("finisher", 2) not in product.unlocked(other)
+
+    monkeypatch.setattr(achievements, "rules", lambda: changed([4, 9]))
+    rebuild(product.url, "achievements")
+    assert {("finisher", 1), ("finisher", 2)} <= product.unlocked(user)
+    assert ("finisher", 1) in product.unlocked(other)
+    assert rebuild(product.url, "achievements").differences == 0
+
+    # What was unlocked under the old rule is announced no second time, and still opens what requires it.
+    product.record("interactions", [event(other, interactionType="COMPLETE", contentId=f"y-{n}") for n in range(12)])
+    assert product.announced(other).count(("finisher", 1)) == 1
+    assert ("all-kinds-finished", 1) not in product.unlocked(other)
+    kinds = [event(other, interactionType="COMPLETE", contentType=f"kind-{n}", contentId=f"z-{n}") for n in range(3)]
+    product.record("interactions", kinds)
+    assert ("all-kinds-finished", 1) in product.unlocked(other)
+    tiers = "SELECT count(*), count(DISTINCT (achievement_id, tier)) FROM achievement_unlock JOIN learners " \
+        "USING (learner_key) WHERE user_id = %s"  # fmt: skip
+    total, distinct = product.connection.execute(tiers, (other,)).fetchone()
+    assert total == distinct
