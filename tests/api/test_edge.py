@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import socket
+import threading
 import time
 from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
-from api_kit import problem_of, raw, running
+from api_kit import interaction, problem_of, raw, running, until
 from structlog.testing import capture_logs
 
 import api.server
@@ -104,6 +107,32 @@ def test_a_slow_body_is_refused(settings: ApiSettings) -> None:
         assert answer.startswith(b"HTTP/1.1 408")
         assert b"connection: close" in answer.lower()
         assert client.get("/livez").status_code == 200
+
+
+def test_requests_under_way_are_finished_at_the_end(settings: ApiSettings) -> None:
+    """A request whose body is half here when the server is told to end is answered before it ends."""
+    body = json.dumps(interaction("last", eventId="last")).encode()
+    head = b"POST /api/interactions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    with contextlib.ExitStack() as open_now:
+        with running(settings) as client:
+            until(lambda: client.post("/api/interactions", json=interaction("first")).status_code == 202)
+            address = (client.base_url.host, client.base_url.port or 80)
+            connection = open_now.enter_context(socket.create_connection(address, timeout=15))
+            connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body) + body[:5])
+            until(lambda: "personalize_api_requests_in_flight 2.0" in client.get("/metrics").text)
+
+            def rest() -> None:
+                # The server is ending once it takes no new connections.
+                with contextlib.suppress(OSError):
+                    while True:
+                        socket.create_connection(address, timeout=1).close()
+                        time.sleep(0.01)
+                connection.sendall(body[5:])
+
+            thread = threading.Thread(target=rest)
+            thread.start()
+        thread.join(15)
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 202")
 
 
 def test_a_slow_head_is_refused(settings: ApiSettings, monkeypatch: pytest.MonkeyPatch) -> None:
