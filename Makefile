@@ -68,7 +68,7 @@ doctor: $(INSTALLED) ## check this machine, and print the fix for what is missin
 
 .PHONY: test
 test: $(INSTALLED) ## all tests but the slow fault runs and those that need the measuring data
-	@$(PYTEST) -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder -m "not faults and not data"
+	@$(PYTEST) -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder -m "not faults and not data and not browser and not dashboards"
 
 .PHONY: check
 check: $(INSTALLED) ## ruff, formatting, mypy --strict, and who may import whom
@@ -88,7 +88,7 @@ laws: $(INSTALLED) ## the laws that every fold obeys, with more examples
 
 .PHONY: integration
 integration: $(INSTALLED) ## the tests that need real servers
-	@$(PYTEST) -m "servers and not faults"
+	@$(PYTEST) -m "servers and not faults and not browser and not dashboards"
 
 .PHONY: hostile
 hostile: $(INSTALLED) ## 10,000 hostile requests: no 5xx, no leak, memory flat
@@ -109,6 +109,14 @@ golden: $(INSTALLED) ## write the expected tables of the fixed log anew; review 
 .PHONY: dashboards
 dashboards: $(INSTALLED) ## run every query of every Grafana panel on a live engine, and test the alert rules
 	@$(BIN)/personalize dashboards check
+
+.PHONY: observe
+observe: $(INSTALLED) ## both at once, on one engine: the live page and every query of the dashboards, as CI does
+	@$(PYTEST) -m "browser or dashboards" tests/live
+
+.PHONY: browser
+browser: $(INSTALLED) ## the live page in Debian's chromium: every part, round trip, accessibility (apt install chromium)
+	@$(PYTEST) -m browser tests/live
 
 .PHONY: data
 data: $(INSTALLED) ## the tests that need the measuring data sets (PERSONALIZE_DATA)

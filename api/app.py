@@ -11,6 +11,7 @@ from api.contract.document import document_text
 from api.dependencies import Dependencies
 from api.edge import Edge, log_failure
 from api.idempotency import Idempotency
+from api.page.routes import LivePage
 from api.problems import KINDS, ProblemError, problem, problem_answer, unavailable
 from api.recommendations import Lists
 from api.routes import (
@@ -60,8 +61,9 @@ def handlers(dependencies: Dependencies, lists: Lists) -> list[HTTPRouteHandler]
 
 def create_app(dependencies: Dependencies, lists: Lists | None = None) -> Litestar:
     """The framework's application: every route, and problems for every error."""
+    page = LivePage(dependencies)
     return Litestar(
-        route_handlers=handlers(dependencies, lists or Lists(dependencies)),
+        route_handlers=[*handlers(dependencies, lists or Lists(dependencies)), *page.routes()],
         exception_handlers={
             ProblemError: _problem,
             Unavailable: _unavailable,
@@ -70,7 +72,7 @@ def create_app(dependencies: Dependencies, lists: Lists | None = None) -> Litest
         },
         state=State({"idempotency": Idempotency(dependencies.bookkeeping)}),
         on_startup=[dependencies.open],
-        on_shutdown=[dependencies.close],
+        on_shutdown=[page.close, dependencies.close],
         openapi_config=None,
         logging_config=None,
         # The edge bounds bodies, also those of requests that no route serves.

@@ -114,6 +114,13 @@ class Streams:
         """Clients now."""
         return len(self._clients)
 
+    async def lately(self, most: int) -> list[int]:
+        """Surrogate keys of learners whose read models moved last; nobody while Redis is away."""
+        try:
+            return await self._changes.lately(most)
+        except ChangesAwayError:
+            return []
+
     async def open(self, client: Client, last_id: str | None) -> AsyncIterator[bytes]:
         """The events of a client, behind the one that it saw last; raises the problem of one client too many."""
         if self._closing or len(self._clients) >= MOST_CLIENTS:

@@ -32,6 +32,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "up": Entry("up", "Start the local Kafka, Postgres and Redis; returns when all three answer."),
     "down": Entry("down", "Stop them; the data stay."),
     "status": Entry("status", "What runs where."),
+    "watch": Entry("watch", "Lag, rates, freshness and health in the terminal."),
     "doctor": Entry("doctor", "Check this machine, and print the fix for what is missing."),
     "config": Entry("config", "The settings: value and source of each."),
     "migrate": Entry("migrate", "Apply database migrations and create missing topics."),

@@ -201,7 +201,7 @@ class DemoSession:
         )
         seconds = time.monotonic() - self._begun
         base = f"http://{LOOPBACK}:{self._port}"
-        console.print(f"\nfirst recommendation readable after {seconds:.1f} s; now live. Try:\n")
+        console.print(f"\nfirst recommendation readable after {seconds:.1f} s; now live. Open {base}/ or try:\n")
         console.print(f"  curl '{base}/api/recommendations/{learner}?limit=5'")
         console.print(f"  curl '{base}/api/profile/{learner}'")
         console.print(f"  curl '{base}/api/trending'\n")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,7 +14,6 @@ if TYPE_CHECKING:
     from personalize.dashboards.check import Outcome
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
-PATIENCE_SECONDS = 90.0
 
 
 @app.callback()
@@ -42,24 +39,11 @@ def check(
 ) -> None:
     """Start the whole engine, and run every query of every panel; exit code 1 if one fails or answers nothing."""
     from personalize.dashboards import check as checker
-    from personalize.dashboards import prometheus as prometheus_server
-    from personalize.live_run import REPORTING_PASSWORD, live_run
+    from personalize.live_run import live_run
 
-    complaints: list[str] = [] if postgres_only else prometheus_server.test_rules()
-    with tempfile.TemporaryDirectory(prefix="personalize-dashboards-") as name:
-        folder = Path(name)
-        console.print("starting servers, processes, and four weeks of a sample class")
-        with live_run(folder) as run:
-            role_url = checker.reporting_url(run.servers.database_url, REPORTING_PASSWORD)
-            complaints += [f"the role may touch {each}" for each in checker.may_read_more(role_url)]
-            run.await_recommender()
-            if postgres_only:
-                outcomes = checker.run(role_url, None, PATIENCE_SECONDS)
-            else:
-                with prometheus_server.prometheus(folder, run.targets) as server:
-                    outcomes = checker.run(role_url, server, PATIENCE_SECONDS)
-                    complaints += [f"alert fires: {labels}" for labels in server.firing()]
-                complaints += prometheus_server.lint(run.targets)
+    console.print("starting servers, processes, and four weeks of a sample class")
+    with live_run() as run:
+        outcomes, complaints = checker.examine(run, postgres_only=postgres_only)
     bad = checker.failures(outcomes)
     if as_json:
         print_json(

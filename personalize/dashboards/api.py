@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from personalize.dashboards.panels import Dashboard, Metrics, Panel, Row, quantiles, stat
+from personalize.dashboards.panels import Dashboard, Metrics, Panel, Row, Rows, quantiles, stat
 
 ERRORS = 'personalize_api_requests_total{status=~"5.."}'
 
@@ -106,6 +106,37 @@ API = Dashboard(
                     title="Waiting for Postgres",
                     says="Reads that wait for a connection. Above 0 for long: more connections, or slow queries.",
                     queries=[Metrics("sum(personalize_api_postgres_requests_waiting)", "reads")],
+                    low=0,
+                ),
+            ],
+        ),
+        Row(
+            "Who may not",
+            [
+                Panel(
+                    title="Refused for want of a right",
+                    says="By route and reason; many of one kind: a caller without the right scope, or one who tries doors.",
+                    queries=[
+                        Rows(
+                            "SELECT hour, route, reason, requests FROM reporting.access_denials "
+                            "ORDER BY hour DESC, requests DESC LIMIT 100"
+                        )
+                    ],
+                    kind="table",
+                    width=12,
+                ),
+                Panel(
+                    title="Waiting to be written down",
+                    says="Entries of the audit log. Growing: Postgres does not take them.",
+                    queries=[Metrics("sum(personalize_api_audit_entries_waiting)", "entries")],
+                    width=6,
+                    low=0,
+                ),
+                Panel(
+                    title="Listeners",
+                    says="Clients of the stream of changes; the live page has two.",
+                    queries=[Metrics("sum(personalize_api_stream_clients)", "clients")],
+                    width=6,
                     low=0,
                 ),
             ],

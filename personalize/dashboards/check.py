@@ -14,13 +14,16 @@ from typing import Any, Final
 
 import psycopg
 
+from personalize.dashboards import prometheus
 from personalize.dashboards.all_dashboards import FOLDER
 from personalize.dashboards.expand import Query, queries
 from personalize.dashboards.panels import POSTGRES
 from personalize.dashboards.prometheus import Prometheus
+from personalize.live_run import REPORTING_PASSWORD, LiveRun
 from projections.reporting_role import ROLE
 
 AGAIN_SECONDS: Final = 2.0
+PATIENCE_SECONDS: Final = 90.0
 STATEMENT_TIMEOUT: Final = "SET statement_timeout = '10s'"
 
 
@@ -47,7 +50,7 @@ def all_queries() -> list[Query]:
     return [query for file in sorted(FOLDER.glob("*.json")) for query in queries(file, now)]
 
 
-def run(
+def run_queries(
     database_url: str,
     server: Prometheus | None,
     patience_seconds: float,
@@ -116,6 +119,26 @@ def may_read_more(database_url: str) -> list[str]:
             "AND relnamespace = 'public'::regnamespace AND has_table_privilege(oid, 'SELECT, INSERT, UPDATE, DELETE')"
         ).fetchall()
     return [name for (name,) in rows]
+
+
+def examine(run: LiveRun, *, postgres_only: bool) -> tuple[list[Outcome], list[str]]:
+    """Every query on a running engine; the outcomes, and everything else that is wrong, in words.
+
+    Also: the rules' unit tests, `promtool check metrics` of every process, alerts that fire, rights of the read-only role.
+
+    Raises:
+        CannotStartError: Prometheus is not installed.
+    """
+    complaints = [] if postgres_only else prometheus.test_rules()
+    role_url = reporting_url(run.servers.database_url, REPORTING_PASSWORD)
+    complaints += [f"the role may touch {each}" for each in may_read_more(role_url)]
+    run.await_recommender()
+    if postgres_only:
+        return run_queries(role_url, None, PATIENCE_SECONDS), complaints
+    with prometheus.prometheus(run.settings.home, run.targets) as server:
+        outcomes = run_queries(role_url, server, PATIENCE_SECONDS)
+        complaints += [f"alert fires: {labels}" for labels in server.firing()]
+    return outcomes, complaints + prometheus.lint(run.targets)
 
 
 def failures(outcomes: Sequence[Outcome]) -> list[Outcome]:

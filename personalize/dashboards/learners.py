@@ -73,6 +73,37 @@ LEARNERS = Dashboard(
             ],
         ),
         Row(
+            "By day",
+            [
+                Panel(
+                    title="Events and completions",
+                    says="By day (UTC), of learners who consent to analytics; days with fewer than five are left out.",
+                    queries=[
+                        Rows(
+                            'SELECT day::timestamptz AS "time", events, completions FROM reporting.daily_learners '
+                            "WHERE $__timeFilter(day::timestamptz) ORDER BY 1",
+                            over_time=True,
+                        )
+                    ],
+                    width=12,
+                    low=0,
+                ),
+                Panel(
+                    title="Learners who completed something",
+                    says="By day (UTC), beside those who were active.",
+                    queries=[
+                        Rows(
+                            'SELECT day::timestamptz AS "time", active, completed FROM reporting.daily_learners '
+                            "WHERE $__timeFilter(day::timestamptz) ORDER BY 1",
+                            over_time=True,
+                        )
+                    ],
+                    width=12,
+                    low=0,
+                ),
+            ],
+        ),
+        Row(
             "Engagement",
             [
                 Panel(

@@ -111,6 +111,38 @@ MODELS = Dashboard(
             ],
         ),
         Row(
+            "The learner model",
+            [
+                Panel(
+                    title="How well attempts are foretold",
+                    says="Of predictions between the last two versions, each made before its outcome.",
+                    queries=[Metrics("max by (measure) (personalize_learner_model_quality)", "{{measure}}")],
+                    low=0,
+                ),
+                Panel(
+                    title="Attempts learnt from",
+                    says="By difficulty and weights, since the start; the version is the newest that was published.",
+                    queries=[
+                        Metrics("sum(personalize_learner_model_attempts_total)", "attempts"),
+                        Metrics("max(personalize_learner_model_version)", "version"),
+                    ],
+                    kind="stat",
+                ),
+                Panel(
+                    title="Skills",
+                    says="What is practised, and what is mastered; skills that fewer than five learners tried are left out.",
+                    queries=[
+                        Rows(
+                            "SELECT skill, learners, attempts, success_rate, mastered, difficulty FROM reporting.skills "
+                            "ORDER BY attempts DESC LIMIT 100"
+                        )
+                    ],
+                    kind="table",
+                    units={"success_rate": "percentunit"},
+                ),
+            ],
+        ),
+        Row(
             "Fairness of exposure",
             [
                 Panel(

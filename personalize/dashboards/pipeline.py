@@ -287,6 +287,15 @@ BACKGROUND = Row(
             queries=[Metrics("max(personalize_notifications_undelivered)", "waiting")],
             low=0,
         ),
+        Panel(
+            title="Analytics",
+            says="How long ago its roll-ups moved last; they follow the log of record.",
+            queries=[Rows("SELECT seconds_since_update FROM reporting.roll_up")],
+            kind="stat",
+            unit="s",
+            warn=60,
+            alarm=600,
+        ),
     ],
 )
 

@@ -195,6 +195,46 @@ RECOMMENDATIONS = Dashboard(
             ],
         ),
         Row(
+            "What came of them",
+            [
+                Panel(
+                    title="Shown, clicked, completed",
+                    says="Recommended items a second; each list's items count once, however often it was served.",
+                    queries=[
+                        Metrics("sum(rate(personalize_recommendation_impressions_total[$__rate_interval]))", "shown"),
+                        Metrics("sum(rate(personalize_recommendation_clicks_total[$__rate_interval]))", "clicked"),
+                        Metrics(
+                            "sum(rate(personalize_recommendation_conversions_total[$__rate_interval]))", "completed"
+                        ),
+                    ],
+                    unit="cps",
+                    low=0,
+                ),
+                Panel(
+                    title="Served lists told to Kafka",
+                    says="The API keeps a bounded buffer; dropped ones found no room in it.",
+                    queries=[
+                        Metrics("sum(rate(personalize_api_impressions_published_total[$__rate_interval]))", "told"),
+                        Metrics("sum(rate(personalize_api_impressions_dropped_total[$__rate_interval]))", "dropped"),
+                        Metrics("sum(personalize_api_impressions_waiting)", "waiting"),
+                    ],
+                    low=0,
+                ),
+                Panel(
+                    title="Outcomes",
+                    says="By day, kind of list and arm; days and arms with fewer than five learners are left out.",
+                    queries=[
+                        Rows(
+                            "SELECT day, list_type, arm, learners, impressions, clicks, conversions, click_through_rate, "
+                            "conversion_rate FROM reporting.recommendation_outcomes ORDER BY day DESC LIMIT 100"
+                        )
+                    ],
+                    kind="table",
+                    units={"click_through_rate": "percentunit", "conversion_rate": "percentunit"},
+                ),
+            ],
+        ),
+        Row(
             "What learners say",
             [
                 Panel(

@@ -27,7 +27,7 @@ VERBS: Final = {"video": "watch", "article": "read", "quiz": "check yourself"}
 MINUTES: Final = {"video": 9, "article": 6, "quiz": 4}
 LEVELS: Final = ("BEGINNER", "BEGINNER", "INTERMEDIATE", "INTERMEDIATE", "ADVANCED")
 DAYS: Final = 28
-PATH_TOPICS: Final = ("algebra", "statistics")
+PATH_TOPICS: Final = ("statistics", "algebra")
 NAMED: Final = "ada"
 """The learner whose page is shown: active until now, with a path under way."""
 
@@ -54,7 +54,7 @@ def catalogue() -> list[dict[str, Any]]:
                     "title": f"{lesson}: {VERBS[kind]}",
                     "description": f"{lesson} in {topic}, lesson {place + 1}.",
                     "topics": [topic],
-                    "skills": [topic, f"{topic}: {lesson.lower()}"],
+                    "skills": [topic, lesson.lower()],
                     "difficulty": LEVELS[place],
                     "durationSeconds": MINUTES[kind] * 60,
                     "language": "en",
@@ -71,7 +71,7 @@ def content_id(topic: str, place: int, kind: str) -> str:
     return f"{topic}-{place + 1}-{kind}"
 
 
-def learners(count: int = 24) -> list[Learner]:
+def learners(count: int = 90) -> list[Learner]:
     """The class; the first is NAMED."""
     draw = random.Random(7)
     topics = [*TOPICS]
@@ -80,7 +80,7 @@ def learners(count: int = 24) -> list[Learner]:
             user_id=NAMED if number == 0 else f"learner-{number:02}",
             favourite=topics[number % len(topics)],
             ability=draw.gauss(0.4, 0.8),
-            diligence=0.9 if number == 0 else draw.uniform(0.25, 0.8),
+            diligence=0.6 if number == 0 else draw.uniform(0.25, 0.8),
         )
         for number in range(count)
     ]
@@ -104,7 +104,7 @@ def history(now: datetime) -> list[dict[str, Any]]:
 
 def _visit(draw: random.Random, learner: Learner, topic: str, place: int, start: datetime) -> Iterator[dict[str, Any]]:
     at = start
-    for kind in KINDS:
+    for kind in KINDS[-draw.choice((1, 2, 3)) :]:
         expected = MINUTES[kind] * 60
         spent = expected * draw.uniform(0.5, 1.4)
         common: dict[str, Any] = {

@@ -98,6 +98,12 @@ class Changes:
         entries = await self._ask(self._client.xrevrange(STREAM, count=1))
         return entries[0][0].decode() if entries else "0-0"
 
+    async def lately(self, most: int) -> list[int]:
+        """Surrogate keys of learners whose read models moved last, newest first.  Raises ChangesAwayError."""
+        entries = await self._ask(self._client.xrevrange(STREAM, count=2 * most))
+        moved = [found for entry in entries if (found := change(*entry)) is not None and found.kind == PROFILE]
+        return [*dict.fromkeys(key for found in moved for key in found.learners)][:most]
+
     async def after(self, entry_id: str) -> list[Change]:
         """What comes after an entry, waiting for it for a moment.  Raises ChangesAwayError."""
         answer = await self._ask(self._client.xread({STREAM: entry_id}, count=500, block=BLOCK_MS))
