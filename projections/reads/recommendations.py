@@ -32,9 +32,10 @@ LEFT JOIN recent_interaction r USING (learner_key)
 LEFT JOIN learner_private p USING (learner_key)
 WHERE l.user_id = %(user_id)s
 """
+# A new learner's other lists are written first, by the worker: without the hybrid one the lists are not there yet.
 REACHED: LiteralString = """
 SELECT learner_key, min(applied_seq) FROM recommendations
-WHERE learner_key = ANY (%(learner_keys)s::bigint[]) GROUP BY learner_key
+WHERE learner_key = ANY (%(learner_keys)s::bigint[]) GROUP BY learner_key HAVING bool_or(type = 'hybrid')
 """
 # What nobody has used yet comes after what is used, in the order of the catalogue: never empty while there is content.
 POPULAR: LiteralString = (
