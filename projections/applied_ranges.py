@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+
 from projections.poll import TopicPartition
 from projections.stores.postgres import Connection
 
@@ -59,15 +61,15 @@ def put(connection: Connection, step: Step, ranges: Sequence[AppliedRange]) -> N
         {
             **step._asdict(),
             "topics": [moved.partition.topic for moved in ranges],
-            "parts": [moved.partition.part for moved in ranges],
-            "firsts": [moved.first_offset for moved in ranges],
-            "ends": [moved.end_offset for moved in ranges],
-            "epochs": [moved.epoch for moved in ranges],
-            "delivered": [moved.delivered for moved in ranges],
-            "applied": [moved.applied for moved in ranges],
-            "duplicates": [moved.duplicates for moved in ranges],
-            "dead": [moved.dead for moved in ranges],
-            "misrouted": [moved.misrouted for moved in ranges],
+            "parts": np.array([moved.partition.part for moved in ranges], np.int32),
+            "firsts": np.array([moved.first_offset for moved in ranges], np.int64),
+            "ends": np.array([moved.end_offset for moved in ranges], np.int64),
+            "epochs": np.array([moved.epoch for moved in ranges], np.int64),
+            "delivered": np.array([moved.delivered for moved in ranges], np.int32),
+            "applied": np.array([moved.applied for moved in ranges], np.int32),
+            "duplicates": np.array([moved.duplicates for moved in ranges], np.int32),
+            "dead": np.array([moved.dead for moved in ranges], np.int32),
+            "misrouted": np.array([moved.misrouted for moved in ranges], np.int32),
         },
     )
 
