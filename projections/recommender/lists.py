@@ -18,7 +18,7 @@ from models import content_based
 from models.columns import Float32, Float64, Int16, Int32, Int64, Mask
 from models.content_based import TextModel
 from models.recommendation.sources import FAMILIES, RELEVANCE, TRENDING
-from projections.recommender import reasons
+from projections.recommender import next_steps, reasons
 from projections.recommender.content_view import ContentView, withdrawn_slots
 from projections.recommender.evaluation import confidences
 from projections.recommender.exploring import NOTHING_SHOWN, Exposures, Part, explored
@@ -146,6 +146,7 @@ def lists(
         if len(item) < SHORT:
             item, terms, source = _filled(state, shelf, cold, int(slots[row]), held, (item, terms, source))
         item, terms, source = _preferred(shelf, held, item, terms, source)
+        item, terms, source = _with_next_steps(shelf, held, (item, terms, source))
         part = Part(*_pinned(shelf, held, item, terms, source))
         bucket = int(ranked.bucket[row]) if held.personalised else -1
         propensity, name = 0.0, list_id(HYBRID, key, generated_ms)
@@ -260,6 +261,17 @@ def _preferred(shelf: Shelf, held: Restrictions, item: Int32, terms: Float32, so
     source = np.where(gain > terms.max(axis=1) / 2, reasons.PREFERRED_CODE, source).astype(np.int16)
     order = np.argsort(-terms.sum(axis=1), kind="stable")
     return item[order], terms[order], source[order]
+
+
+def _with_next_steps(shelf: Shelf, held: Restrictions, part: _Part) -> _Part:
+    """The list with what comes next by the learner's own plan, as far as it may be shown."""
+    if not (held.steps and held.personalised):
+        return part
+    steps = {step.item_key: step for step in held.steps}
+    place = np.flatnonzero(np.isin(shelf.view.item_key, list(steps)))
+    slots = shelf.slots[place]
+    slots = slots[_allowed(shelf, slots, held)]
+    return next_steps.added(part, {slot: steps[int(shelf.item_key[slot])] for slot in slots.tolist()})
 
 
 def _pinned(shelf: Shelf, held: Restrictions, item: Int32, terms: Float32, source: Int16) -> _Part:

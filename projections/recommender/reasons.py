@@ -14,7 +14,10 @@ INTERESTS = "Fits the interests in your profile."
 PINNED = "You pinned it."
 PREFERRED = "You asked for more of its topic."
 EXPLORED = "Something to try: few learners have been shown it yet."
+PATH = "The next step on your learning path."
+REVIEW = "Due for review: what you learnt here is fading."
 NO_SOURCE_CODE, POPULAR_CODE, INTERESTS_CODE, PINNED_CODE, EXPLORED_CODE, PREFERRED_CODE = -1, -2, -3, -4, -5, -6
+PATH_CODE, REVIEW_CODE = -7, -8
 """Codes of sentences that come from no source, beside the numbers of the sources."""
 _OWN = {
     POPULAR_CODE: POPULAR,
@@ -22,6 +25,8 @@ _OWN = {
     PINNED_CODE: PINNED,
     EXPLORED_CODE: EXPLORED,
     PREFERRED_CODE: PREFERRED,
+    PATH_CODE: PATH,
+    REVIEW_CODE: REVIEW,
 }
 _AFTER = {
     sources.NEXT_STEP: "The usual next step after “{}”.",

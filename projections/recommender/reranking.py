@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from models.recommendation.sources import CO, COLLABORATIVE, CONTEXT, NEXT_STEP, ORDER, RELEVANCE, SOURCES, TRANSITION
-from projections.recommender.reasons import PINNED_CODE, PREFERRED_CODE
+from projections.recommender.reasons import PATH_CODE, PINNED_CODE, PREFERRED_CODE, REVIEW_CODE
 
 TOPIC_WEIGHT = 2.0
 """Of the context term, for content of the topic asked for."""
@@ -28,7 +28,9 @@ KIND_WEIGHT = 1.0
 SMALL_SCREEN = frozenset({"video", "audio", "article", "quiz"})
 """Kinds of content that a telephone shows well."""
 SMALL_DEVICES = frozenset({"mobile", "phone"})
-SEQUENTIAL_SOURCES = frozenset({CO, NEXT_STEP, ORDER, TRANSITION})
+PLANNED = frozenset({PATH_CODE, REVIEW_CODE})
+"""What comes next by the learner's own plan: first in a sequential list."""
+SEQUENTIAL_SOURCES = frozenset({CO, NEXT_STEP, ORDER, TRANSITION}) | PLANNED
 
 
 class Described(NamedTuple):
@@ -136,7 +138,9 @@ def reordered(
     """The candidates in the order of a kind of list, a context, and rules that the list does not reflect yet."""
     if kind == "sequential":
         candidates = [one for one in candidates if one.source in SEQUENTIAL_SOURCES]
-        ordered = sorted(candidates, key=lambda one: -(one.terms[COLLABORATIVE] + one.terms[CONTEXT]))
+        ordered = sorted(
+            candidates, key=lambda one: (one.source not in PLANNED, -one.terms[COLLABORATIVE] - one.terms[CONTEXT])
+        )
     elif kind == "collaborative":
         candidates = [one for one in candidates if _family(one.source) == COLLABORATIVE]
         ordered = sorted(candidates, key=lambda one: -one.terms[COLLABORATIVE])

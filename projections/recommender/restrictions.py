@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import LiteralString
 
 from models.columns import CONSENT_PERSONALISE, Int64
+from projections.recommender import next_steps
+from projections.recommender.next_steps import Step
 from projections.stores.postgres import Connection
 
 SELECT_LEARNERS: LiteralString = """
@@ -53,6 +55,8 @@ class Restrictions:
     content_types: set[str] = field(default_factory=set)
     preferred: dict[str, float] = field(default_factory=dict)
     """Topics, lower case, that the learner wants more (up to 1) or less (down to -1) of."""
+    steps: list[Step] = field(default_factory=list)
+    """What comes next by the learner's own plan."""
     completed: set[int] = field(default_factory=set)
     """Those of the prerequisites that the learner has completed, as item keys."""
 
@@ -70,6 +74,9 @@ def load(connection: Connection, learner_keys: Int64, prerequisites: Int64) -> d
     for key, item_key in connection.execute(SELECT_FEEDBACK, which).fetchall():
         if key in found:
             found[key].hidden.add(item_key)
+    for key, steps in next_steps.load(connection, learner_keys).items():
+        if key in found:
+            found[key].steps = steps
     if len(prerequisites):
         done = connection.execute(SELECT_COMPLETED, {**which, "items": prerequisites}).fetchall()
         for key, item_key in done:
