@@ -102,6 +102,10 @@ faults: $(INSTALLED) ## kill, stop and restart real processes; compare with a re
 faults-short: $(INSTALLED) ## one fault run and one planted bug, as CI does
 	@$(PYTEST) -m faults tests -k "short_run_is_exact and duplicates or planted_bug and commit_before_write"
 
+.PHONY: contract
+contract: $(INSTALLED) ## try every route against the OpenAPI document, thousands of cases (a few minutes)
+	@PERSONALIZE_CONTRACT_EXAMPLES=$${PERSONALIZE_CONTRACT_EXAMPLES:-20} $(PYTEST) -s tests/api/test_contract.py tests/api/test_documented_examples.py
+
 .PHONY: golden
 golden: $(INSTALLED) ## write the expected tables of the fixed log anew; review the difference
 	@PERSONALIZE_GOLDEN=write $(PYTEST) tests/golden; git --no-pager diff --stat tests/golden

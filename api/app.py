@@ -7,7 +7,7 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 
-from api.contract.document import document_text
+from api.contract.document import document_text, path_of
 from api.dependencies import Dependencies
 from api.edge import Edge, log_failure
 from api.idempotency import Idempotency
@@ -32,7 +32,7 @@ from api.routes import (
     streaks,
     stream,
 )
-from api.routes.exchange import HttpRequest, request_id, respond
+from api.routes.exchange import HttpRequest, options, request_id, respond
 from projections.stores.postgres_pool import Unavailable
 
 
@@ -62,8 +62,10 @@ def handlers(dependencies: Dependencies, lists: Lists) -> list[HTTPRouteHandler]
 def create_app(dependencies: Dependencies, lists: Lists | None = None) -> Litestar:
     """The framework's application: every route, and problems for every error."""
     page = LivePage(dependencies)
+    found = handlers(dependencies, lists or Lists(dependencies))
     return Litestar(
-        route_handlers=[*handlers(dependencies, lists or Lists(dependencies)), *page.routes()],
+        # First: the framework adds an answer of its own to a path that has none.
+        route_handlers=[*_options(found), *found, *page.routes()],
         exception_handlers={
             ProblemError: _problem,
             Unavailable: _unavailable,
@@ -78,6 +80,14 @@ def create_app(dependencies: Dependencies, lists: Lists | None = None) -> Litest
         # The edge bounds bodies, also those of requests that no route serves.
         request_max_body_size=None,
     )
+
+
+def _options(found: list[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
+    """What answers OPTIONS: each path's methods, all of them (the framework knows those of one handler)."""
+    methods: dict[str, set[str]] = {}
+    for handler in found:
+        methods.setdefault(path_of(handler), {"OPTIONS"}).update(handler.http_methods)
+    return [options(path, methods[path]) for path in methods]
 
 
 def create_asgi(dependencies: Dependencies) -> Edge:

@@ -22,6 +22,8 @@ from api.freshness import Freshness
 from api.impressions import Impressions
 from api.limits import Limits
 from api.metrics import Metrics
+from api.neighbours.finishing import Finishing, finishing
+from api.neighbours.settings import NeighbourSettings
 from api.publisher import Publisher
 from api.stream import Streams
 from api.tokens import Tokens
@@ -63,6 +65,7 @@ class ApiSettings:
     """Credentials are asked for even while there never was a key."""
     origins: frozenset[str] = frozenset()
     """Sites whose pages may call (CORS), as browsers name them: https://example.org."""
+    neighbours: NeighbourSettings = field(default_factory=NeighbourSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +87,8 @@ class Dependencies:
     streams: Streams | None
     """None without Redis."""
     impressions: Impressions
+    finishing: Finishing | None
+    """None without other services."""
     now_ms: Callable[[], int]
 
     @property
@@ -107,6 +112,8 @@ class Dependencies:
         """Ends what was opened, the producer after what it accepted."""
         if self.streams is not None:
             await self.streams.close()
+        if self.finishing is not None:
+            await self.finishing.close()
         await self.waiting.close()
         await self.access.close()
         await self.caches.close()
@@ -145,12 +152,17 @@ def build(settings: ApiSettings, now_ms: Callable[[], int] = _now_ms) -> Depende
     async def fetch_key(user_id: str) -> int | None:
         return await learners.key(pool, user_id)
 
+    async def consents(user_id: str) -> bool:
+        return await learners.consents_to_share(pool, user_id)
+
     async def fetch_ids(learner_keys: list[int]) -> dict[int, str]:
         return await learners.ids(pool, learner_keys)
 
     streams = None
     if settings.redis is not None:
-        streams = Streams(Changes(settings.redis), fetch_trending, fetch_key, fetch_ids, Unavailable)
+        streams = Streams(
+            Changes(settings.redis), fetch_trending, fetch_key, fetch_ids, Unavailable, settings.limits.stream_seconds
+        )
     waiting = Waiting(fetch_offsets, fetch_lists, Unavailable)
     bookkeeping = Bookkeeping(settings.redis) if settings.redis is not None else None
     access = _access(settings, pool, bookkeeping, now_ms)
@@ -190,6 +202,7 @@ def build(settings: ApiSettings, now_ms: Callable[[], int] = _now_ms) -> Depende
         caches=caches,
         bookkeeping=bookkeeping,
         streams=streams,
+        finishing=finishing(settings.neighbours, consents, metrics),
         impressions=impressions,
         now_ms=now_ms,
     )

@@ -31,6 +31,8 @@ class Limits:
     """Longest that ``Prefer: wait=N`` is granted."""
     usual_wait_seconds: float = 2.0
     """What a command or a read with a token waits when it does not say."""
+    stream_seconds: float = 900.0
+    """A stream of events ends after this time and is resumed, maybe elsewhere, by whoever still may."""
     answer_seconds: float = 0.9
     """Postgres has this long to answer, and Kafka to acknowledge; then the request is refused (503)."""
     errors: int = 100

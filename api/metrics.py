@@ -73,6 +73,15 @@ class Metrics:
             "Reads that presented a token and were answered before the write it names was visible.",
             registry=registry,
         )
+        self.neighbours = Counter(
+            "personalize_api_neighbour_questions",
+            "Questions to other services, by outcome: ok, timeout, error, wrong, skipped.",
+            ("neighbour", "outcome"),
+            registry=registry,
+        )
+        self.violations = Counter(
+            "personalize_api_list_violations", "Items that the AI model service took out of lists.", registry=registry
+        )
         self._children: dict[tuple[str, str, int], Callable[[float], None]] = {}
 
     def observe(self, route: str, method: str, status: int, seconds: float) -> None:

@@ -17,6 +17,7 @@ from api.dependencies import Dependencies
 from api.edge import HOT_PREFIX, new_id
 from api.freshness import TOKEN_HEADER, Awaited, timestamp
 from api.impressions import Shown
+from api.neighbours.finishing import Finishing
 from api.parameters import TOKEN, identifier, one_of, query, whole_number
 from api.problems import Answer, Headers, bad_parameter, unavailable
 from api.remembered import Remembered
@@ -84,7 +85,11 @@ class Lists:
                 found, awaited = await self._find(segment, asked, 0), _NOTHING_AWAITED
         except Unavailable:
             raise unavailable("Postgres") from None
-        etag = _etag(found)
+        finishing = self._dependencies.finishing
+        if finishing is not None:
+            found = self._finished(segment, found, finishing)
+        # A finished list differs from the one it was made of, whose version is the tag.
+        etag = _etag(found) if finishing is None else b""
         if etag and headers.get(b"if-none-match") == etag and not awaited.stale:
             return Answer(304, [*self._headers(found, awaited), (b"etag", etag)], b"")
         self._note(segment, asked, found)
@@ -92,6 +97,11 @@ class Lists:
         if etag:
             answer.append((b"etag", etag))
         return Answer(200, answer, found.ready.body(asked.limit))
+
+    def _finished(self, segment: bytes, found: Found, finishing: Finishing) -> Found:
+        if found.source == POPULAR:
+            return found
+        return found._replace(ready=finishing.finished(identifier(segment, "userId"), found.ready))
 
     def _note(self, segment: bytes, asked: Asked, found: Found) -> None:
         """Takes note of what is served, for the topic `impressions`."""
@@ -189,6 +199,8 @@ class Lists:
             found = await self._find(segment, asked, 0)
         except Unavailable:
             raise unavailable("Postgres") from None
+        if self._dependencies.finishing is not None:
+            found = self._finished(segment, found, self._dependencies.finishing)
         self._note(segment, asked, found)
         return found
 

@@ -87,6 +87,7 @@ class Streams:
         fetch_key: the surrogate key of a learner.
         fetch_ids: the platform's ids of surrogate keys.
         failures: what these raise when Postgres is away.
+        seconds: how long one stream lasts at most.
     """
 
     def __init__(
@@ -96,12 +97,14 @@ class Streams:
         fetch_key: FetchKey,
         fetch_ids: FetchIds,
         failures: type[Exception],
+        seconds: float = 900.0,
     ) -> None:
         self._changes = changes
         self._fetch_trending = fetch_trending
         self._fetch_key = fetch_key
         self._fetch_ids = fetch_ids
         self._failures = failures
+        self._seconds = seconds
         self._clients: set[Client] = set()
         self._task: asyncio.Task[None] | None = None
         self._position: str | None = None
@@ -163,9 +166,11 @@ class Streams:
             if last_id is not None:
                 for event in await self._missed(client, last_id):
                     yield event
-            while not self._closing:
+            loop = asyncio.get_running_loop()
+            end = loop.time() + self._seconds
+            while not self._closing and (left := end - loop.time()) > 0:
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(HEARTBEAT_SECONDS):
+                    async with asyncio.timeout(min(HEARTBEAT_SECONDS, left)):
                         await client.awake.wait()
                 client.awake.clear()
                 events = b"".join(client.waiting)
@@ -181,7 +186,7 @@ class Streams:
     async def _missed(self, client: Client, last_id: str) -> list[bytes]:
         """What came behind an entry; a reset when that cannot be told."""
         try:
-            missed = await self._changes.since(last_id)
+            missed = await self._changes.since(last_id) if ENTRY_ID.match(last_id) else None
             if missed is None:
                 return [RESET]
             ids = await self._ids([client], missed)

@@ -44,6 +44,7 @@ COMMANDS: Final[dict[str, Entry]] = {
     "audit": Entry("audit", "The audit log of access: check that it is whole."),
     "demo": Entry("demo", "Publish the bundled real clicks to servers whose worker and API run elsewhere."),
     "produce": Entry("produce", "Publish interactions from an NDJSON file or standard input."),
+    "import": Entry("import_", "Bring in what other systems have: the catalogue of a content service."),
     "rebuild": Entry("rebuild", "Replay the log into a fresh version of a projection and switch to it."),
     "dashboards": Entry("dashboards", "Write the Grafana dashboards, or run every query of theirs on a live engine."),
     "bench": Entry("bench", "Measure: ingest, latency, read, memory, faults, quality."),

@@ -299,6 +299,27 @@ class Settings:
         _secret,
         secret=True,
     )
+    ai_model_service_url: str | None = _setting(
+        "AI_MODEL_SERVICE_URL",
+        "A service that holds lists of recommendations to a constitution of its own (docs/neighbours.md); unset: none.",
+        _url,
+    )
+    openai_api_key: str | None = _setting(
+        "OPENAI_API_KEY",
+        "Has reasons worded more kindly for learners who consent to `share`; unset: reasons stay as they are.",
+        str,
+        secret=True,
+    )
+    openai_base_url: str = _setting("OPENAI_BASE_URL", "Where that is asked for.", _url, "https://api.openai.com/v1")
+    openai_model: str = _setting("OPENAI_MODEL", "Which model words them.", str, "gpt-4o-mini")
+    content_service_url: str | None = _setting(
+        "CONTENT_SERVICE_URL",
+        "Where `personalize import content` fetches the catalogue; unset: give the address.",
+        _url,
+    )
+    content_service_token: str | None = _setting(
+        "CONTENT_SERVICE_TOKEN", "Sent to it as a bearer token.", str, secret=True
+    )
     log_level: str = _setting("LOG_LEVEL", "DEBUG, INFO, WARNING or ERROR.", _choice(LOG_LEVELS, str.upper), "INFO")
     sources: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 

@@ -120,10 +120,10 @@ def progress(connection: Connection, learner_key: int, command: PathProgressed, 
     if owns is None or not owns[0]:
         return 404, _UNKNOWN_PATH
     detail = "`moduleId` must be the id of a module of this path."
-    return 422, Problem(
+    return 404, Problem(
         type="/problems/unknown-module",
         title="Unknown module",
-        status=422,
+        status=404,
         detail=detail,
         errors=(field_error(Invalid(Reason.UNKNOWN_VALUE, "/moduleId", detail)),),
     )

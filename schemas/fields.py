@@ -39,7 +39,7 @@ SecondsOfDay = Annotated[float, Meta(ge=0.0, le=86_400.0)]
 #: A duration of at most ten years [s].
 Seconds = Annotated[float, Meta(ge=0.0, le=315_360_000.0)]
 #: A name of the IANA time zone database; the decoder refuses a name that the database does not have.
-TimeZoneName = Annotated[str, Meta(min_length=1, max_length=64, extra_json_schema=NO_NUL)]
+TimeZoneName = Annotated[str, Meta(extra_json_schema={"format": "iana-time-zone"})]
 #: A BCP 47 language tag, such as `en` or `pt-BR`.
 LanguageTag = Annotated[str, Meta(max_length=35, pattern=rf"^[A-Za-z]{{2,8}}(-[A-Za-z0-9]{{1,8}})*{END_OF_TEXT}")]
 #: The version of the message's meaning. Fields are only ever added; a changed meaning is a new version.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,6 +63,16 @@ async def _once(request: HttpRequest, serve: Route) -> Answer | Streamed:
     idempotency: Idempotency = request.app.state.idempotency
     # The body stays in the request: the route reads it again for nothing.
     return await idempotency.once(request.scope, headers, await request.body(), lambda: serve(request))
+
+
+def options(path: str, methods: Iterable[str]) -> HTTPRouteHandler:
+    """A route that says which methods a path takes."""
+    allowed = ", ".join(sorted(methods))
+
+    async def handler() -> Response[None]:
+        return Response(None, status_code=204, headers={"allow": allowed})
+
+    return HTTPRouteHandler(path, http_method="OPTIONS", status_code=204, name=f"OPTIONS {path}")(handler)
 
 
 def respond(answer: Answer) -> Response[bytes]:

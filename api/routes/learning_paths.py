@@ -79,7 +79,7 @@ _REPORT = Contract(
     parameters=(*READ_TOKEN, PREFER, IDEMPOTENCY_KEY),
     body=Body(type=ProgressRequest, examples=examples.PROGRESS_REQUEST),
     replies=verdicts(),
-    problems={404: "The path is not known."},
+    problems={404: "The path, or the module within it, is not known."},
 )
 
 

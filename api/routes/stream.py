@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 from litestar.handlers import HTTPRouteHandler
+from msgspec import Meta, Struct
 
 from api.contract.parts import CACHE_CONTROL, IDENTIFIER
 from api.contract.vocabulary import Contract, Parameter, Reply
@@ -10,12 +13,23 @@ from api.dependencies import Dependencies
 from api.parameters import query
 from api.problems import bad_parameter, unavailable
 from api.routes.exchange import HttpRequest, Streamed, request_headers, route
-from api.stream import ENTRY_ID, TOPICS, Client
+from api.stream import TOPICS, Client
 from projections.reads import learners
 from schemas.fields import MAX_ID_LENGTH
 
 LAST_EVENT_ID = b"last-event-id"
 KNOWN = frozenset({"topics", "userId"})
+
+
+class Event(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One event of the stream."""
+
+    event: Annotated[Literal[(*TOPICS, "reset")], Meta(description="What it tells of.")]  # type: ignore[valid-type]
+    data: Annotated[str, Meta(description="JSON.")]
+    id: Annotated[str | None, Meta(description="Its place; absent for `reset`.")] = None
+    retry: Annotated[int | None, Meta(description="Milliseconds after which to connect again.")] = None
+
+
 _STREAM = Contract(
     summary="Changes as they happen (server-sent events)",
     description="""Events, told apart by `event:`, each with JSON in `data:`
@@ -34,22 +48,22 @@ The `id:` of an event, sent as `Last-Event-ID`, resumes behind it, on any proces
         Parameter(
             name="topics",
             where="query",
-            description="Which events, separated by commas; all without it.",
-            schema={"type": "string", "pattern": f"^({'|'.join(TOPICS)})(,({'|'.join(TOPICS)}))*$"},
+            description="Which events, separated by commas; all when absent or empty.",
+            schema={"type": "string", "pattern": f"^(({'|'.join(TOPICS)})(,({'|'.join(TOPICS)}))*)?$"},
             example="trending,achievement",
         ),
         Parameter(
             name="userId",
             where="query",
-            description="Only what concerns this learner (and `trending`).",
-            schema=IDENTIFIER,
+            description="Only what concerns this learner (and `trending`); empty: everybody.",
+            schema={**IDENTIFIER, "minLength": 0},
             example="u-17",
         ),
         Parameter(
             name="Last-Event-ID",
             where="header",
-            description="The id of the last event that was seen.",
-            schema={"type": "string", "pattern": "^[0-9]{1,15}-[0-9]{1,10}$"},
+            description="The id of the last event that was seen; one that is not known gives a `reset`.",
+            schema={"type": "string"},
             example="1714566896789-0",
         ),
     ),
@@ -57,7 +71,8 @@ The `id:` of an event, sent as `Last-Event-ID`, resumes behind it, on any proces
         200: Reply(
             description="Events until the client goes.",
             media_type="text/event-stream; charset=utf-8",
-            examples=['event: profile\nid: 1714566896789-0\ndata: {"userId":"u-17","position":812}\n\n'],
+            type=Event,
+            examples=[{"event": "profile", "id": "1714566896789-0", "data": '{"userId":"u-17","position":812}'}],
             headers=(CACHE_CONTROL,),
         )
     },
@@ -74,8 +89,6 @@ def routes(dependencies: Dependencies) -> list[HTTPRouteHandler]:
         if user_id is not None and len(user_id) > MAX_ID_LENGTH:
             raise bad_parameter("userId", f"`userId` may have {MAX_ID_LENGTH} characters.")
         last_id = request_headers(request).get(LAST_EVENT_ID, b"").decode("latin-1") or None
-        if last_id is not None and not ENTRY_ID.match(last_id):
-            raise bad_parameter("Last-Event-ID", "Send the `id` of an event as it was, or none.")
         if dependencies.streams is None:
             raise unavailable("Redis")
         client = Client(topics=topics, user_id=user_id)

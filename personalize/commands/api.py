@@ -24,6 +24,7 @@ def command() -> None:
     settings = Settings.load()
     servers, secret = endpoints(settings), token_secret(settings)
     from api.dependencies import ApiSettings
+    from api.neighbours.settings import NeighbourSettings
     from api.server import NotLoopbackError, is_loopback, serve
     from personalize.logs import configure
     from projections.migrate import head
@@ -42,6 +43,12 @@ def command() -> None:
         hosts=frozenset({"127.0.0.1", *settings.api_hosts}),
         web_tokens=tokens,
         origins=frozenset(settings.cors_origins),
+        neighbours=NeighbourSettings(
+            ai_model_service_url=settings.ai_model_service_url,
+            openai_api_key=settings.openai_api_key,
+            openai_base_url=settings.openai_base_url,
+            openai_model=settings.openai_model,
+        ),
     )
     try:
         serve(

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import LiteralString, NamedTuple
 
+from models.columns import CONSENT_SHARE
 from projections.stores.postgres_pool import ReadPool
 from schemas.fields import MAX_ID_LENGTH
 
@@ -17,6 +18,7 @@ WHERE user_id COLLATE "C" >= %(prefix)s AND user_id COLLATE "C" > %(after)s
 ORDER BY user_id COLLATE "C" LIMIT %(limit)s
 """
 KEY: LiteralString = "SELECT learner_key FROM learners WHERE user_id = %(user_id)s"
+SHARES: LiteralString = "SELECT consent & %(share)s > 0 FROM learners WHERE user_id = %(user_id)s"
 IDS: LiteralString = "SELECT learner_key, user_id FROM learners WHERE learner_key = ANY (%(learner_keys)s::bigint[])"
 BEYOND = "\U0010ffff" * (MAX_ID_LENGTH + 1)
 """Behind a prefix, comes after every id that begins with it."""
@@ -40,6 +42,12 @@ async def key(pool: ReadPool, user_id: str) -> int | None:
     """The surrogate key of a learner; None for one that is not known."""
     row = await pool.row(KEY, {"user_id": user_id})
     return row[0] if row else None
+
+
+async def consents_to_share(pool: ReadPool, user_id: str) -> bool:
+    """Whether a learner agrees that data are shared with others; False for one that is not known."""
+    row = await pool.row(SHARES, {"user_id": user_id, "share": CONSENT_SHARE})
+    return bool(row and row[0])
 
 
 async def ids(pool: ReadPool, learner_keys: Sequence[int]) -> dict[int, str]:

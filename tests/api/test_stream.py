@@ -8,6 +8,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import httpx
@@ -115,12 +116,13 @@ def test_a_stream_is_resumed_where_it_was_left(api: httpx.Client, fold: Fold, li
     assert [entry_id for entry_id, _ in told][:2] == [entry_id for entry_id, _ in seen[1:]]
     assert len({entry_id for entry_id, _ in told}) == len(told) == 4
     assert not again.of("reset")
-    assert until(lambda: listen(last_id="1-0").of("reset"))
+    for unknown in ("1-0", "of another system"):
+        assert until(partial(listen(last_id=unknown).of, "reset"))
 
 
 def test_refusals(api: httpx.Client) -> None:
     """Unknown topics, bad ids and parameters are named."""
-    for parameters, headers in (({"topics": "weather"}, {}), ({}, {"last-event-id": "x"}), ({"user": "u"}, {})):
+    for parameters, headers in (({"topics": "weather"}, {}), ({"userId": "u" * 129}, {}), ({"user": "u"}, {})):
         assert problem_of(api.get("/api/stream", params=parameters, headers=headers))["status"] == 400
 
 

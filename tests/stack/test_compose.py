@@ -17,7 +17,7 @@ from schemas.topics import TOPICS
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.kafka.yml").read_text())
 SERVICES = COMPOSE["services"]
-ENGINE = ("topics-init", "worker", "api", "demo")
+ENGINE = ("topics-init", "worker", "recommender", "jobs", "api", "demo")
 SECRETS = {
     "POSTGRES_PASSWORD": "a-password-of-16",
     "REDIS_PASSWORD": "b-password-of-16",
@@ -136,3 +136,13 @@ def test_the_image_gets_what_the_file_needs_and_no_local_data():
     assert copied <= allowed
     assert ".personalize" not in allowed
     assert all((ROOT / name).exists() for name in copied)
+
+
+def test_the_image_runs_as_nobody_special_and_says_whether_it_is_well():
+    """The last stage is slim and has a user of its own and the port; its check is that of the compose service."""
+    last = (ROOT / SERVICES["api"]["build"]["dockerfile"]).read_text().split("FROM ")[-1]
+    assert last.startswith("python:3.11-slim")
+    assert "USER engine" in last
+    assert "EXPOSE 3009" in last
+    check = re.search(r"HEALTHCHECK .*?CMD (\[.*?\])$", last, re.DOTALL | re.MULTILINE)
+    assert ["CMD", *yaml.safe_load(check[1])] == SERVICES["api"]["healthcheck"]["test"]
