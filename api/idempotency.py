@@ -7,17 +7,18 @@ are then still carried out once, because their id follows from the key, and even
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import msgspec
 
 from api.access.rules import caller_of
-from api.parameters import identifier
-from api.problems import Answer, problem
+from api.problems import Answer, bad_parameter, problem
 from projections.stores.redis_bookkeeping import Bookkeeping
 from schemas.notifications import stable_id
 
+_KEY = re.compile(rb"[!-~]{1,128}\Z")
 HEADER = b"idempotency-key"
 REPLAYED = (b"idempotency-replayed", b"true")
 KEPT_SECONDS = 86_400
@@ -36,7 +37,14 @@ def repeatable(headers: dict[bytes, bytes], *what: str) -> str | None:
     given = headers.get(HEADER)
     if given is None:
         return None
-    return stable_id("command", *what, identifier(given, "Idempotency-Key"))
+    return stable_id("command", *what, key_of(given))
+
+
+def key_of(given: bytes) -> str:
+    """The key in an ``Idempotency-Key`` header: 1 to 128 visible ASCII characters; raises the problem of another."""
+    if not _KEY.match(given):
+        raise bad_parameter("Idempotency-Key", "Send 1 to 128 visible ASCII characters, such as a UUID.")
+    return given.decode("ascii")
 
 
 class Idempotency:
@@ -57,7 +65,7 @@ class Idempotency:
         Raises:
             ProblemError: 422 for a key that was used for something else, 409 while that request is under way.
         """
-        name = identifier(headers[HEADER], "Idempotency-Key")
+        name = key_of(headers[HEADER])
         if self._bookkeeping is None:
             return await serve()
         key = _digest(caller_of(scope).name.encode(), scope["method"].encode(), scope["raw_path"], name.encode()).hex()

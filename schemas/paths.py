@@ -20,7 +20,7 @@ class PathModule(Struct, frozen=True, kw_only=True, rename="camel", gc=False, om
     duration: Annotated[Seconds, Meta(description="Expected time [s], 0 to 315360000.", examples=[1800])]
     prerequisites: Annotated[
         Annotated[tuple[Identifier, ...], Meta(max_length=100)],
-        Meta(description="Ids of modules of this path that come first, at most 100.", examples=[["module-0"]]),
+        Meta(description="Ids of modules of this path that come first, at most 100.", examples=[[]]),
     ] = ()
     recommended: Annotated[
         Annotated[tuple[Identifier, ...], Meta(max_length=100)],

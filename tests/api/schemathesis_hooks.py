@@ -49,12 +49,9 @@ def whole(value: Any) -> Any:
 
 
 @schemathesis.hook
-def map_body(context: Any, body: Any) -> Any:
-    """Numbers as the documents say they are written, and modules in an order without circles."""
-    body = whole(body)
-    if getattr(context.operation, "path", "") == "/api/learning-paths" and isinstance(body, dict):
-        _without_circles(body.get("modules"))
-    return body
+def map_body(_context: Any, body: Any) -> Any:
+    """Numbers as the documents say they are written."""
+    return whole(body)
 
 
 def _without_circles(modules: Any) -> None:
@@ -65,8 +62,9 @@ def _without_circles(modules: Any) -> None:
         return
     for place, module in enumerate(modules):
         module["id"] = f"{place}{module['id']}"[:128]
-        if isinstance(module.get("prerequisites"), list) and all(isinstance(p, str) for p in module["prerequisites"]):
-            module["prerequisites"] = [modules[0]["id"]] if place and module["prerequisites"] else []
+        for edges in ("prerequisites", "recommended"):
+            if isinstance(module.get(edges), list):
+                module[edges] = [modules[0]["id"]] if place and module[edges] else []
 
 
 @schemathesis.hook
@@ -84,9 +82,18 @@ def filter_case(_context: Any, case: Any) -> bool:
 
 @schemathesis.hook
 def before_call(_context: Any, case: Any, _kwargs: Any) -> None:
-    """Gives each request that is meant to be taken a key of its own: one used for another body is refused."""
-    if case.headers and "Idempotency-Key" in case.headers and _mode(case) is GenerationMode.POSITIVE:
+    """Gives a request that is meant to be taken a key of its own, and a path no circle of modules.
+
+    An erasure is waited for: a 202 would only say that the learner is still there for a moment.
+    """
+    if case.method.upper() == "DELETE" and case.headers is not None:
+        case.headers["Prefer"] = "wait=10"
+    if _mode(case) is not GenerationMode.POSITIVE:
+        return
+    if case.headers and "Idempotency-Key" in case.headers:
         case.headers["Idempotency-Key"] = str(uuid.uuid4())
+    if case.operation.path == "/api/learning-paths" and isinstance(case.body, dict):
+        _without_circles(case.body.get("modules"))
 
 
 def _mode(case: Any) -> GenerationMode | None:

@@ -12,7 +12,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from api_kit import Fold, interaction, running
+from api_kit import Fold, interaction, running, until
 
 from api.dependencies import ApiSettings
 from api.limits import Limits
@@ -23,12 +23,13 @@ EXAMPLES = int(os.environ.get("PERSONALIZE_CONTRACT_EXAMPLES", SHORT))
 LEAST_CASES = 2_000
 """Of the long form."""
 #: Nothing waits for long, so that thousands of requests end soon; what is refused in time is tested elsewhere.
-LIMITS = Limits(answer_seconds=30.0, wait_seconds=0.3, usual_wait_seconds=0.1, stream_seconds=0.05)
+LIMITS = Limits(answer_seconds=30.0, wait_seconds=10.0, usual_wait_seconds=0.1, stream_seconds=0.05)
 
 
 def test_every_route_keeps_its_contract(settings: ApiSettings, fold: Fold) -> None:
     """No check of schemathesis fails, in any of its phases: examples, coverage, fuzzing, stateful."""
     with running(replace(settings, limits=LIMITS)) as api, fold.meanwhile():
+        until(lambda: api.get("/readyz").status_code == 200)
         events = [interaction("u-17", interactionType="COMPLETE", contentId=f"algebra-{n}") for n in range(12)]
         assert api.post("/api/interactions", json=events).status_code == 202
         done = subprocess.run(

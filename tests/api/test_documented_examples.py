@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from api_kit import Fold, interaction, running
+from api_kit import Fold, interaction, running, until
 
 from api.dependencies import ApiSettings
 from api.limits import Limits
@@ -44,6 +44,7 @@ def documented(settings: ApiSettings, fold: Fold) -> Iterator[tuple[httpx.Client
     """A running API that knows the learners of the examples, and the id of a path."""
     users = {"u-17"} | {user for _, command in EXAMPLES for user in USER.findall(command)}
     with running(replace(settings, limits=Limits(answer_seconds=20.0, stream_seconds=0.2))) as api, fold.meanwhile():
+        until(lambda: api.get("/readyz").status_code == 200)
         events = [interaction(user, interactionType="COMPLETE", contentId="algebra-3") for user in sorted(users)]
         assert api.post("/api/interactions", json=events, headers={"prefer": "wait=10"}).status_code == 202
         modules = [{"id": "numbers", "title": "Numbers", "type": "article", "duration": 60}]
