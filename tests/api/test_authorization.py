@@ -76,6 +76,10 @@ def world(settings: ApiSettings, identity: Identity, fold: Fold) -> Iterator[Wor
             client.post("/api/interactions", json=interaction(user), headers=admin)
             made = client.post("/api/learning-paths", json={"userId": user, **PATH, "modules": MODULES}, headers=admin)
             commands[user] = made.json()["commandId"]
+            client.post(f"/api/profile/{user}/consent", json={"purposes": {"share": True}}, headers=admin)
+        fold()
+        for user in (ME, OTHER):
+            client.post(f"/api/achievements/{user}/page", json={"displayName": "Somebody"}, headers=admin)
         fold()
         yield World(client, credentials, _calls(client, admin, commands), settings.database_url)
 
@@ -89,6 +93,9 @@ def _calls(client: httpx.Client, admin: dict[str, str], commands: dict[str, str]
     paths = {
         user: client.get("/api/learning-paths", params={"userId": user}, headers=admin).json()[0]["pathId"]
         for user in (ME, OTHER)
+    }
+    pages = {
+        user: client.get(f"/api/achievements/{user}", headers=admin).json()["page"]["path"] for user in (ME, OTHER)
     }
     by_learner = {
         user: {
@@ -129,8 +136,10 @@ def _calls(client: httpx.Client, admin: dict[str, str], commands: dict[str, str]
             "GET /api/achievements/{user_id:str}/{achievement_id:str}/credential": Call(
                 f"/api/achievements/{user}/first-steps/credential"
             ),
-            "GET /achievements/{page_token:str}": Call("/achievements/nobody-shares-this"),
-            "GET /api/shared-achievements/{page_token:str}": Call("/api/shared-achievements/nobody-shares-this"),
+            "GET /achievements/{page_token:str}": Call(pages[user]),
+            "GET /api/shared-achievements/{page_token:str}": Call(
+                pages[user].replace("/achievements/", "/api/shared-achievements/")
+            ),
             "GET /api/badges/issuer": Call("/api/badges/issuer"),
             "GET /api/badges/keys": Call("/api/badges/keys"),
             "POST /api/learning-paths": Call("/api/learning-paths", {"userId": user, **PATH, "modules": MODULES}),
