@@ -18,6 +18,7 @@ from api.access.sessions import Sessions
 from api.access.web_tokens import WebTokens, WebTokenSettings
 from api.badges import BadgeIssuer
 from api.caches import Caches
+from api.experiments import Experiments
 from api.freshness import Freshness
 from api.impressions import Impressions
 from api.limits import Limits
@@ -89,6 +90,7 @@ class Dependencies:
     impressions: Impressions
     finishing: Finishing | None
     """None without other services."""
+    experiments: Experiments
     now_ms: Callable[[], int]
 
     @property
@@ -204,6 +206,7 @@ def build(settings: ApiSettings, now_ms: Callable[[], int] = _now_ms) -> Depende
         streams=streams,
         finishing=finishing(settings.neighbours, consents, metrics),
         impressions=impressions,
+        experiments=Experiments(pool, time.monotonic),
         now_ms=now_ms,
     )
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import msgspec
@@ -42,6 +43,8 @@ class Shown(NamedTuple):
     ready: ReadyList
     items: int
     served_ms: int
+    experiments: Mapping[str, str] = MappingProxyType({})
+    """Experiment → variation, of those that the learner takes part in."""
 
 
 class _Item(Struct, rename="camel", gc=False):
@@ -74,6 +77,7 @@ def record_of(shown: Shown, list_id: str) -> Outgoing:
         served_at=shown.served_ms,
         items=items,
         list_type=shown.list_type,
+        experiments=dict(shown.experiments),
     )
     return Outgoing(shown.user_id.encode(), _encode(message))
 

@@ -78,7 +78,10 @@ class Lists:
         segment: bytes = scope["raw_path"][len(HOT_PREFIX) :]
         query_string: bytes = scope["query_string"]
         asked = _asked(query_string)
+        arms: dict[str, str] = {}
         try:
+            if not self._dependencies.experiments.idle and b"type=" not in query_string:
+                asked, arms = await self._experimental(segment, asked)
             if TOKEN_HEADER in headers or b"token=" in query_string:
                 found, awaited = await self._fresh(segment, asked, headers, query(query_string, KNOWN))
             else:
@@ -88,11 +91,11 @@ class Lists:
         finishing = self._dependencies.finishing
         if finishing is not None:
             found = self._finished(segment, found, finishing)
-        # A finished list differs from the one it was made of, whose version is the tag.
-        etag = _etag(found) if finishing is None else b""
+        # A finished list differs from the one it was made of, a variation's from others of its version: neither has a tag.
+        etag = _etag(found) if finishing is None and not arms else b""
         if etag and headers.get(b"if-none-match") == etag and not awaited.stale:
             return Answer(304, [*self._headers(found, awaited), (b"etag", etag)], b"")
-        self._note(segment, asked, found)
+        self._note(segment, asked, found, arms)
         answer = self._headers(found, awaited)
         if etag:
             answer.append((b"etag", etag))
@@ -103,13 +106,21 @@ class Lists:
             return found
         return found._replace(ready=finishing.finished(identifier(segment, "userId"), found.ready))
 
-    def _note(self, segment: bytes, asked: Asked, found: Found) -> None:
+    async def _experimental(self, segment: bytes, asked: Asked) -> tuple[Asked, dict[str, str]]:
+        """What to serve in place of what was asked for, and the experiments that say so."""
+        served = await self._dependencies.experiments.serve(identifier(segment, "userId"))
+        context = asked.context
+        if served.factors:
+            context = (context or Context())._replace(factors=served.factors)
+        return Asked(asked.limit, served.kind or asked.kind, context), served.arms
+
+    def _note(self, segment: bytes, asked: Asked, found: Found, arms: dict[str, str] | None = None) -> None:
         """Takes note of what is served, for the topic `impressions`."""
         items = min(asked.limit, len(found.ready.ends))
         if items:
             policy = POPULAR if found.source == POPULAR else asked.kind
             now_ms = self._dependencies.now_ms()
-            shown = Shown(identifier(segment, "userId"), asked.kind, policy, found.ready, items, now_ms)
+            shown = Shown(identifier(segment, "userId"), asked.kind, policy, found.ready, items, now_ms, arms or {})
             self._dependencies.impressions.note(shown)
 
     async def _find(self, segment: bytes, asked: Asked, oldest_seq: int) -> Found:

@@ -45,6 +45,8 @@ COMMANDS: Final[dict[str, Entry]] = {
     "demo": Entry("demo", "Publish the bundled real clicks to servers whose worker and API run elsewhere."),
     "produce": Entry("produce", "Publish interactions from an NDJSON file or standard input."),
     "import": Entry("import_", "Bring in what other systems have: the catalogue of a content service."),
+    "experiment": Entry("experiment", "Experiments: put, start, stop, list, and what they say."),
+    "insight": Entry("insight", "Learners at risk with reasons, and groups that behave alike."),
     "rebuild": Entry("rebuild", "Replay the log into a fresh version of a projection and switch to it."),
     "dashboards": Entry("dashboards", "Write the Grafana dashboards, or run every query of theirs on a live engine."),
     "bench": Entry("bench", "Measure: ingest, latency, read, memory, faults, quality."),

@@ -11,7 +11,9 @@ from projections import (
     achievement_facts,
     commands,
     dead_letters,
+    experiments,
     impressions,
+    insight,
     interaction_log,
     learning_paths,
     outbox,
@@ -28,6 +30,8 @@ from projections.stores.postgres import Connection
 KEEP_VERDICT: LiteralString = "UPDATE command_result SET learner_key = 0 WHERE command_id = %(command_id)s"
 _CORE: tuple[LiteralString, ...] = (
     *learner_days.FORGET,
+    *experiments.FORGET,
+    *insight.FORGET,
     *interaction_log.FORGET,
     *impressions.FORGET,
     *outbox.FORGET,

@@ -18,7 +18,7 @@ import numpy as np
 from models.columns import CONSENT_ANALYTICS, Int64, Interactions
 from models.recommendation import outcomes
 from models.recommendation.outcomes import CLICKED, COMPLETED, DISLIKED, EMPTY, LIKED, Place, ServedList
-from projections import deduplication
+from projections import deduplication, experiments
 from projections.deduplication import dedupe_keys
 from projections.identities import Learner
 from projections.poll import Slice
@@ -208,6 +208,7 @@ def record(
     connection: Connection, servings: Sequence[Serving], reactions: Sequence[Reaction], applied_seq: int
 ) -> Folded:
     """Moves the rows and sums, inside the caller's transaction; the servings are new ones."""
+    experiments.expose(connection, [serving.message for serving in servings], applied_seq)
     shown = _shown(connection, servings)
     answered = [(reaction, parsed(reaction.recommendation_id)) for reaction in reactions]
     known = [(Key(one.learner_key, list_key(place[0])), place[1], one.outcome) for one, place in answered if place]

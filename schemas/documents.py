@@ -20,6 +20,7 @@ from schemas.commands import (
     ProgressRequest,
     RepairRequest,
 )
+from schemas.experiments import Experiment
 from schemas.impressions import ImpressionServed
 from schemas.interactions import Interaction
 from schemas.learning_paths import LearningPath
@@ -48,6 +49,7 @@ DOCUMENTS: tuple[Document, ...] = (
     Document("impression-served", ImpressionServed, examples.IMPRESSION, "topic"),
     Document("content-set", ContentSet, examples.CONTENT, "topic"),
     Document("notification", Notification, examples.NOTIFICATION, "topic"),
+    Document("experiment", Experiment, examples.EXPERIMENT, "request"),
     Document("profile-request", ProfileRequest, examples.PROFILE_REQUEST, "request"),
     Document("feedback-request", FeedbackRequest, examples.FEEDBACK_REQUEST, "request"),
     Document("override-request", OverrideRequest, examples.OVERRIDE_REQUEST, "request"),

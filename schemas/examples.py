@@ -385,6 +385,20 @@ ACHIEVEMENTS: Final[list[dict[str, Any]]] = [
     }
 ]
 
+EXPERIMENT: Final[list[dict[str, Any]]] = [
+    {
+        "key": "less-trending",
+        "hypothesis": "What is popular distracts from what fits.",
+        "state": "running",
+        "metric": "completions",
+        "guardrails": [{"metric": "active_days", "mostDrop": 0.05}],
+        "variations": [
+            {"name": "control", "weight": 0.5},
+            {"name": "no-trends", "weight": 0.5, "familyWeights": {"trending": 0}},
+        ],
+    }
+]
+
 ANALYTICS: Final[list[dict[str, Any]]] = [
     {
         "period": "1d",

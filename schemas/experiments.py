@@ -44,15 +44,15 @@ class Variation(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknow
 class Namespace(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """Experiments in disjoint parts of a namespace never share a learner."""
 
-    name: Label
-    begin: Share
-    end: Share
+    name: Annotated[Label, Meta(description="Name of the namespace.", examples=["lists"])]
+    begin: Annotated[Share, Meta(description="Begin of this experiment's part.", examples=[0])]
+    end: Annotated[Share, Meta(description="End of it, exclusive.", examples=[0.5])]
 
 
 class Guardrail(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """What must not get worse."""
 
-    metric: Metric
+    metric: Annotated[Metric, Meta(description="What must not fall.", examples=["active_days"])]
     most_drop: Annotated[Share, Meta(description="Tolerated, as a share of the control's mean.", examples=[0.02])] = 0.0
 
 
@@ -69,7 +69,7 @@ class Experiment(Struct, frozen=True, kw_only=True, rename="camel", forbid_unkno
         Meta(description="The first is the control."),
     ]
     metric: Annotated[Metric, Meta(description="What decides.", examples=["completions"])]
-    guardrails: tuple[Guardrail, ...] = ()
+    guardrails: Annotated[tuple[Guardrail, ...], Meta(description="What must not get worse.")] = ()
     state: Annotated[
         Literal["draft", "running", "stopped"], Meta(description="Only a running one changes what is served.")
     ] = "draft"
@@ -78,7 +78,9 @@ class Experiment(Struct, frozen=True, kw_only=True, rename="camel", forbid_unkno
     ] = 1.0
     seed: Annotated[Label | None, Meta(description="Seed of the hash; absent: the key.")] = None
     hash_version: Annotated[Literal[1, 2], Meta(description="GrowthBook's hashVersion.")] = 2
-    namespace: Namespace | None = None
+    namespace: Annotated[Namespace | None, Meta(description="Keeps experiments apart; absent: it shares learners.")] = (
+        None
+    )
     horizon_days: Annotated[
         Annotated[int, Meta(ge=1, le=90)], Meta(description="Days that count, the day of the first exposure included.")
     ] = 14
@@ -116,3 +118,47 @@ def decode(data: bytes | str) -> Experiment:
     if problem is not None:
         raise ValueError(problem)
     return found
+
+
+Number = float | None
+
+
+class Result(Struct, frozen=True, kw_only=True, rename="camel"):
+    """What one variation did. Null: not shown (yet), or fewer than five learners."""
+
+    name: str
+    learners: int | None
+    mean: Annotated[Number, Meta(description="Of the metric, a learner.")] = None
+    difference: Annotated[Number, Meta(description="To the control.")] = None
+    difference_low: Annotated[Number, Meta(description="Of a 95 % interval that holds however often one looks.")] = None
+    difference_high: Number = None
+    lift: Annotated[Number, Meta(description="The difference as a share of the control's mean.")] = None
+    lift_low: Number = None
+    lift_high: Number = None
+    p_value: Number = None
+
+
+class Guarded(Struct, frozen=True, kw_only=True, rename="camel"):
+    """How a guardrail stands for a variation."""
+
+    metric: Metric
+    variation: str
+    state: Annotated[
+        Literal["held", "open", "broken"], Meta(description="Surely no worse than tolerated, not known, surely worse.")
+    ]
+
+
+class Report(Struct, frozen=True, kw_only=True, rename="camel"):
+    """What an experiment says now."""
+
+    key: str
+    state: Literal["draft", "running", "stopped"]
+    metric: Metric
+    verdict: Annotated[
+        Literal["ready", "collecting", "ratio mismatch"], Meta(description="Results are shown only when ready.")
+    ]
+    says: Annotated[str, Meta(description="In a sentence.")]
+    ratio_p_value: Annotated[float, Meta(description="Of the variations' learners against their weights.")]
+    mixed: Annotated[int | None, Meta(description="Learners served by several variations, left out.")]
+    variations: tuple[Result, ...]
+    guardrails: tuple[Guarded, ...] = ()

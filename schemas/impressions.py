@@ -68,4 +68,8 @@ class ImpressionServed(Struct, frozen=True, kw_only=True, rename="camel", gc=Fal
         Label,
         Meta(description="What was asked for: hybrid, or one kind of list. 1 to 128 characters.", examples=["hybrid"]),
     ] = "hybrid"
+    experiments: Annotated[
+        dict[Label, Label],
+        Meta(max_length=20, description="Experiments that shaped the list: key and variation.", examples=[{"e": "a"}]),
+    ] = {}
     schema_version: SchemaVersion = 1

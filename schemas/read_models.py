@@ -209,6 +209,13 @@ class Profile(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     consent: Annotated[
         dict[str, bool], Meta(description="What the learner agrees to, by purpose.", examples=[{"personalise": True}])
     ] = {}
+    segment: Annotated[
+        str | None, Meta(description="Group of learners who behave alike; null: none, or not looked at yet.")
+    ] = None
+    experiments: Annotated[
+        dict[str, str],
+        Meta(description="Experiments that the learner was served by: key and variation.", examples=[{"plain": "a"}]),
+    ] = {}
     recent_interactions: Annotated[
         tuple[RecentInteraction, ...], Meta(description="The newest interactions, newest first.")
     ] = ()

@@ -90,6 +90,15 @@ FROM learners l LEFT JOIN personality p USING (learner_key) LEFT JOIN learner_pr
 WHERE l.user_id = %(user_id)s
 """
 
+SEGMENT: LiteralString = """
+SELECT s.name FROM learner_insight i JOIN segment s USING (segment_id)
+WHERE i.learner_key = (SELECT learner_key FROM learners WHERE user_id = %(user_id)s)
+"""
+EXPOSURES: LiteralString = """
+SELECT experiment, variation FROM experiment_exposure
+WHERE learner_key = (SELECT learner_key FROM learners WHERE user_id = %(user_id)s) ORDER BY experiment
+"""
+
 
 class ProfileAnswer(NamedTuple):
     """A profile and what it reflects."""
@@ -121,10 +130,13 @@ async def read(pool: ReadPool, user_id: str, part: int, now_ms: int) -> ProfileA
         (skills.ABILITY, who),
         (skills.SKILLS, who),
         (PERSONALITY, who),
+        (SEGMENT, who),
+        (EXPOSURES, who),
         *streaks.queries(user_id),
     ]
     answers = await pool.snapshot(queries)
-    offsets, declared, engaged, behaved, sessions, counts, preferred, latest, ability, skilled, habits, *dates = answers
+    offsets, declared, engaged, behaved, sessions, counts, preferred, latest, ability, skilled, habits, *rest = answers
+    grouped, exposed, *dates = rest
     if not declared:
         return None
     what = seen(offsets)
@@ -136,6 +148,8 @@ async def read(pool: ReadPool, user_id: str, part: int, now_ms: int) -> ProfileA
         declared[0],
         consent={purpose.value: bool(consent & bit) for purpose, bit in BIT_OF_PURPOSE.items()},
         personality=_personality(habits[0]) if consent & CONSENT_PERSONALITY else (),
+        segment=grouped[0][0] if grouped else None,
+        experiments=dict(exposed),
         freshness=freshness(what, applied_seq, now_ms, stale=False),
     )
     if not engaged:

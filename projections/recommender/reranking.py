@@ -69,6 +69,8 @@ class Context(NamedTuple):
     """Topics of what is open now, lower case; looked up."""
     modules: frozenset[str] = frozenset()
     """Contents of the path that are not completed; looked up."""
+    factors: tuple[float, ...] = ()
+    """(4,) on the terms, of an experiment; empty: as they are."""
 
 
 class Rules(NamedTuple):
@@ -146,6 +148,8 @@ def reordered(
         ordered = sorted(candidates, key=lambda one: -one.terms[COLLABORATIVE])
     else:
         ordered = list(candidates)
+    if wanted is not None and wanted.factors:
+        ordered = [one._replace(terms=_scaled(one.terms, wanted.factors)) for one in ordered]
     if wanted is not None:
         ordered = [_in_context(one, wanted) for one in ordered if one.content.content_id != wanted.content_id]
     if rules.preferred:
@@ -157,6 +161,10 @@ def reordered(
         ordered = [one._replace(source=PINNED_CODE) if one.item_key in place else one for one in ordered]
         ordered = sorted(ordered, key=lambda one: place.get(one.item_key, len(place)))
     return ordered
+
+
+def _scaled(terms: Sequence[float], factors: Sequence[float]) -> tuple[float, ...]:
+    return tuple(term * factor for term, factor in zip(terms, factors, strict=True))
 
 
 def _family(source: int) -> int:

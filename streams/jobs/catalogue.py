@@ -49,6 +49,14 @@ def _find_similar(assignment: Assignment) -> Effect:
     return train(SIMILARITIES, assignment)
 
 
+def _look_at_learners(assignment: Assignment) -> Effect:
+    # Imported when it is needed, like training: scikit-learn is large.
+    from projections import insight
+
+    found = insight.look(assignment.connection, first_day(assignment.run_key))
+    return lambda connection: insight.write(connection, found, assignment.now)
+
+
 def _tidy(assignment: Assignment) -> Effect:
     from projections import model_artifacts
 
@@ -90,6 +98,13 @@ _JOBS: Final = (
         does="Sum each week's activity and count its active learners; the week before is summed again.",
         work=_sum_weeks,
         cadence=Cadence(period="week", delay=timedelta(minutes=30), most_missed=53),
+    ),
+    Job(
+        name="learner-insight",
+        queue="analytics",
+        does="Group learners who behave alike, and say who is at risk of failing or leaving, with reasons.",
+        work=_look_at_learners,
+        cadence=Cadence(period="day", delay=timedelta(hours=1, minutes=30)),
     ),
     Job(
         name="housekeeping",

@@ -105,7 +105,32 @@ def test_recommendations(api: httpx.Client, database: Connection) -> None:
         (TODAY, TODAY),
     )
     database.execute("INSERT INTO recommender_coverage VALUES (%s, 7, 30, 40)", (TODAY,))
-    figures = ask(api, "30d", "recommendations")["figures"]
+    for n in range(6):
+        arms = ["hybrid", "exploration"] if n < 2 else ["hybrid", "hybrid"]
+        database.execute(
+            "INSERT INTO impression (learner_key, list_key, list_type, first_day, places, ranks, item_keys, arms,"
+            " propensities, servings, outcomes, applied_seq) SELECT learner_key, %s, 'hybrid', %s::date - '1970-01-01',"
+            " '{1,2}', '{1,2}', '{1,2}', %s, '{1,1}', '{1,1}', '{0,0}', 1 FROM learners WHERE user_id = %s",
+            (n, TODAY.date(), arms, f"a-{n}"),
+        )
+    database.execute(
+        "INSERT INTO recommendation_outcome VALUES (%s, 'hybrid', 'hybrid', 1, 12, 10, 4, 2, 3, 1, 10, 4),"
+        " (%s, 'hybrid', 'exploration', 2, 2, 2, 1, 0, 0, 0, 20, 10)",
+        (TODAY.date(), TODAY.date()),
+    )
+    found = ask(api, "30d", "recommendations")
+    figures = found["figures"]
+    assert figures["impressions"]["value"] == 12
+    assert figures["clickThroughRate"]["value"] == pytest.approx(5 / 12)
+    assert figures["weightedClickThroughRate"]["value"] == pytest.approx(14 / 30)
+    assert figures["conversionRate"]["value"] == pytest.approx(2 / 12)
+    assert figures["satisfaction"]["value"] == 0.75
+    assert found["series"][-1]["values"]["clicks"] == 5
+    # Two learners saw the explored items: withheld, and so is the rest that would tell.
+    assert {cell["name"]: cell["values"]["clicks"] for cell in found["groups"]["arm"]} == {
+        "hybrid/hybrid": None,
+        "hybrid/exploration": None,
+    }
     assert figures["recallAt10"]["value"] == 0.4
     assert figures["precisionAt10"]["value"] == pytest.approx(0.04)
     assert figures["f1At10"]["value"] == pytest.approx(2 * 0.4 * 0.04 / 0.44)
