@@ -42,7 +42,7 @@ NAMES = (
 DISTINCT: LiteralString = """
 SELECT kind, current, sum(n)::bigint FROM (
     SELECT kind, day >= %(first)s AS current, bit_count(bit_or(members)) AS n
-    FROM learner_day_set WHERE day BETWEEN %(previous)s AND %(last)s
+    FROM learner_day_set WHERE kind <= %(kind)s AND day BETWEEN %(previous)s AND %(last)s
     GROUP BY kind, current, chunk
 ) AS chunks GROUP BY kind, current
 """
@@ -50,9 +50,10 @@ COMPLETED_BY = frozenset({"completingLearners", "completionShare", "completions"
 """Figures that concern only learners who completed something."""
 
 
-def queries(period: Period) -> list[Query]:
-    """What has to be asked."""
-    return [(DAYS, period.parameters()), (DISTINCT, period.parameters())]
+def queries(period: Period, *, completed: bool = True) -> list[Query]:
+    """What has to be asked; ``completed``: also how many different learners completed something."""
+    asked = period.parameters()
+    return [(DAYS, asked), (DISTINCT, {**asked, "kind": int(completed)})]
 
 
 def part(period: Period, answers: list[Rows]) -> Part:
