@@ -91,7 +91,7 @@ class Lists:
         finishing = self._dependencies.finishing
         if finishing is not None:
             found = self._finished(segment, found, finishing)
-        # A finished list differs from the one it was made of, a variation's from others of its version: neither has a tag.
+        # Finished lists and variations share a version with other lists: no tag tells them apart.
         etag = _etag(found) if finishing is None and not arms else b""
         if etag and headers.get(b"if-none-match") == etag and not awaited.stale:
             return Answer(304, [*self._headers(found, awaited), (b"etag", etag)], b"")

@@ -21,7 +21,8 @@ from schemas.partitioning import partition_of
 
 TOKENS = Tokens(SECRET)
 FRESHNESS = ("x-as-of", "x-data-age-ms", "x-position", "x-consistency-token")
-LEARNER = f"reader-{uuid.uuid4().hex[:8]}"
+# A fixed name: it stands in the names of tests, and parallel processes must agree on those.
+LEARNER = "reader-of-reads"
 
 
 @pytest.fixture(scope="module", autouse=True)
