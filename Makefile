@@ -46,6 +46,15 @@ lock: $(INSTALLED) ## resolve requirements.in into requirements.lock anew
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 		--no-emit-find-links --output-file requirements.lock requirements.in
 
+# Compiled once, before several processes would each compile the same; the result is cached beside the sources.
+KERNELS := $(VENV)/.kernels
+$(KERNELS): $(INSTALLED) $(wildcard models/recommendation/*.py models/learner/*.py projections/recommender/*.py)
+	@$(BIN)/python -c 'from projections.recommender.warm_up import warm_up; warm_up()'
+	@touch $@
+
+.PHONY: kernels
+kernels: $(KERNELS) ## compile the numeric kernels (a minute after an installation or a change)
+
 # -- run -------------------------------------------------------------------------------------------------------------
 
 .PHONY: run
@@ -67,7 +76,7 @@ doctor: $(INSTALLED) ## check this machine, and print the fix for what is missin
 # -- test ------------------------------------------------------------------------------------------------------------
 
 .PHONY: test
-test: $(INSTALLED) ## all tests but the slow fault runs and those that need the measuring data
+test: $(KERNELS) ## all tests but the slow fault runs and those that need the measuring data
 	@$(PYTEST) -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder -m "not faults and not data and not browser and not dashboards"
 
 .PHONY: check

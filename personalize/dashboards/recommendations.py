@@ -242,8 +242,8 @@ RECOMMENDATIONS = Dashboard(
                     says="By day (UTC) and action, of five learners or more.",
                     queries=[
                         Rows(
-                            "SELECT day, action, feedback FROM reporting.recommendation_feedback "
-                            "ORDER BY day DESC, feedback DESC LIMIT 100"
+                            "SELECT day, action, events FROM reporting.recommendation_feedback "
+                            "ORDER BY day DESC, events DESC LIMIT 100"
                         )
                     ],
                     kind="table",

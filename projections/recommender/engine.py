@@ -43,6 +43,8 @@ logger = logging.getLogger(__name__)
 EVENTS_A_STEP = 4_000
 LEARN_BUDGET_SECONDS = 0.05
 CONTENT_LOOK_SECONDS = 1.0
+NEW_ITEM_LOOK_SHARE = 10.0
+"""Items that the shelf lacks are looked up at once, but at most a tenth of the time goes to reading content."""
 MOST_WAIT_MS = 700
 """While a list waits for longer, nothing is learnt: the time goes to lists."""
 BEAT_SECONDS = 2.0
@@ -104,6 +106,7 @@ class Engine:
         self._owned = _Owned()
         self._shelf: Shelf | None = None
         self._view_at = -1e9
+        self._view_seconds, self._view_items = 0.0, 0
         self._beat_at = -1e9
         self._exposures, self._exposures_at = NOTHING_SHOWN, -1e9
         self._budget = LearnBudget(settings.learn_budget_seconds)
@@ -313,14 +316,17 @@ class Engine:
     def _refresh_content(self, connection: Connection, *, force: bool = False) -> None:
         assert self.state is not None
         now = time.monotonic()
-        if not force and now - self._view_at < CONTENT_LOOK_SECONDS:
+        has_new = len(self.state.items) > self._view_items
+        pause = min(CONTENT_LOOK_SECONDS, NEW_ITEM_LOOK_SHARE * self._view_seconds) if has_new else CONTENT_LOOK_SECONDS
+        if not force and now - self._view_at < pause:
             return
-        self._view_at = now
         if self._shelf is None or content_view.version(connection) != self._shelf.view.version:
             view = content_view.load(connection)
             if self._shelf is None or view.texts != self._shelf.view.texts:
                 self.content_changed = view
             self._shelf = shelf(view, self.state)
+        self._view_at, self._view_items = time.monotonic(), len(self.state.items)
+        self._view_seconds = self._view_at - now
 
     def likeness_job(self, view: ContentView) -> Likeness:
         """Compares the texts of a view; may run in another thread."""

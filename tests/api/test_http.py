@@ -17,7 +17,6 @@ JSON = {"content-type": "application/json"}
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/", 404),
         ("GET", "/api/nothing", 404),
         ("GET", "/api/recommendations", 404),
         ("GET", "/api/recommendations/", 404),

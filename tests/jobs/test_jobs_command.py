@@ -75,7 +75,7 @@ def test_trigger_list_models_and_rollback(shell: Shell, serving, database_url: s
     with connect(database_url, autocommit=True) as connection:
         add_to_log(connection, *courses(60, 20, seed=1), applied_seq=1)
     first = shell.json("trigger", "train-models", "--wait")
-    assert (first["state"], first["rows_written"]) == ("done", 3)
+    assert (first["state"], first["rows_written"]) == ("done", 4)
     shell.json("trigger", "train-models", "--wait")
 
     listed = shell.json("list")

@@ -117,10 +117,10 @@ def test_impossible_modules_are_refused(feed: Feed, database_url: str, modules: 
 
 
 def test_progress_of_what_is_not_there(feed: Feed, database_url: str) -> None:
-    """Another learner's path is 404, as is an unknown one; a module that the path lacks is 422."""
+    """Another learner's path is 404, as is an unknown one, and a module that the path lacks."""
     feed.commands(feed.path(("a", [])))
     feed.commands(feed.progressed("a", userId=OTHER), feed.progressed("a", pathId="p-9"), feed.progressed("z"))
-    assert [status for status, _ in verdicts(database_url)] == [201, 404, 404, 422]
+    assert [status for status, _ in verdicts(database_url)] == [201, 404, 404, 404]
     assert ask(database_url, "SELECT completion FROM path_module") == [(0.0,)]
 
 

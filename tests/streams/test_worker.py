@@ -8,6 +8,7 @@ import signal
 from typing import Any
 
 from schemas.partitioning import partition_of
+from streams.worker import TOPICS
 
 
 def interaction(user: str, n: int, **more: Any) -> tuple[str, bytes, bytes]:
@@ -94,7 +95,7 @@ def test_one_learner_has_one_owner_among_three_workers(engine: Any, publish: Any
     engine.wait_for("SELECT count(*) FROM interaction_log", 800)
     split = "SELECT count(*) FROM (SELECT part FROM stream_offset GROUP BY part HAVING count(DISTINCT owner) > 1) AS s"
     engine.wait_for(split, 0)
-    engine.wait_for("SELECT count(*) FROM stream_offset WHERE owner IN ('w0', 'w1', 'w2')", 24)
+    engine.wait_for("SELECT count(*) FROM stream_offset WHERE owner IN ('w0', 'w1', 'w2')", 8 * len(TOPICS))
 
 
 def test_aborted_records_are_never_folded(engine: Any, publish: Any) -> None:

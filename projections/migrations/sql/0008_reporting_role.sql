@@ -89,7 +89,7 @@ FROM recommender_weights;
 COMMENT ON VIEW reporting.recommender_weights IS 'Which weights did the blend have, and how well did it do then?';
 
 CREATE VIEW reporting.recommendation_feedback AS
-SELECT (given_at AT TIME ZONE 'UTC')::date AS day, action, count(*) AS feedback
+SELECT (given_at AT TIME ZONE 'UTC')::date AS day, action, count(*) AS events
 FROM learner_feedback
 GROUP BY day, action
 HAVING count(DISTINCT learner_key) >= 5;
