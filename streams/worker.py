@@ -160,8 +160,8 @@ class Worker:
                 (metrics.RECOMMENDATIONS_CLICKED, sums.clicks),
                 (metrics.RECOMMENDATIONS_COMPLETED, sums.conversions),
             ):
-                if more > 0:
-                    metric.labels(*labels).inc(more)
+                # Zero is said as well: what was shown and never taken is a rate of 0, not an unknown one.
+                metric.labels(*labels).inc(max(more, 0))
 
     def _log_misrouted(self, count: int) -> None:
         self._misrouted += count
