@@ -20,7 +20,6 @@ from projections.recorder import Recorded
 from projections.registry import ALL
 from projections.stores.postgres import TRANSIENT, Connection, connect
 from projections.stores.redis import Mirror, RedisAddress
-from projections.stores.redis_changes import MOST_ENTRIES
 from streams import metrics
 from streams.settings import WorkerSettings
 
@@ -42,7 +41,6 @@ class ListTick:
         self._dirty: dict[int, None] = {}
         self._erased: list[int] = []
         self._mirror: dict[str, Any] = {}
-        self._changes: list[bytes] = []
         self._rescan = True
         self._left = False
         self._work = asyncio.Event()
@@ -64,7 +62,6 @@ class ListTick:
             self._dirty.pop(learner_key, None)
         self._erased += recorded.erased
         self._mirror.update(recorded.mirror)
-        self._changes += changes.of_transaction(recorded.applied_seq, recorded.touched.tolist(), recorded.announced)
         self._rescan |= rescan
         metrics.LISTS_WAITING.set(len(self._dirty))
         self._work.set()
@@ -74,7 +71,7 @@ class ListTick:
         loop = asyncio.get_running_loop()
         interval = self._settings.list_tick_ms / 1000
         while True:
-            if not (self._dirty or self._rescan or self._changes):
+            if not (self._dirty or self._rescan):
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_SECONDS):
                         await self._work.wait()
@@ -85,9 +82,8 @@ class ListTick:
                 del self._dirty[learner_key]
             mirror, self._mirror = self._mirror, {}
             erased, self._erased = self._erased, []
-            told, self._changes = self._changes[-MOST_ENTRIES:], []
             try:
-                await loop.run_in_executor(self._thread, self._tick, learners, mirror, erased, told)
+                await loop.run_in_executor(self._thread, self._tick, learners, mirror, erased)
             except TRANSIENT as fault:
                 logger.warning("lists: %s; trying again", type(fault).__name__)
                 self._dirty.update(dict.fromkeys(learners))
@@ -98,7 +94,7 @@ class ListTick:
             took = time.monotonic() - started
             await asyncio.sleep(max(interval - took, took / TIME_SHARE - took if self._dirty else 0.0))
 
-    def _tick(self, learners: list[int], mirror: dict[str, Any], erased: list[int], told: list[bytes]) -> None:
+    def _tick(self, learners: list[int], mirror: dict[str, Any], erased: list[int]) -> None:
         if self._connection is None:
             self._connection = connect(self._settings.database_url, autocommit=True, name="personalize-lists")
         kinds = self._kinds(self._connection)
@@ -113,8 +109,7 @@ class ListTick:
         if learners:
             recommendation_lists.write_lists(self._connection, learners, self._catalogue, self._redis, kinds)
             metrics.LISTS_WRITTEN.inc(len(learners))
-            told = [*told, changes.of_lists(learners, 0)]
-        changes.add(self._redis, told)
+            changes.add(self._redis, [changes.of_lists(learners, 0)])
         if not self._redis.flush():
             # Redis may come back with what it held before: these lists are written again until it takes them.
             metrics.MIRROR_FAILURES.inc()

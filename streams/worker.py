@@ -29,6 +29,7 @@ from schemas.interactions import TYPE_OF_CODE
 from schemas.lists import RecommendationType
 from schemas.topics import CATALOGUE, IMPRESSIONS, INTERACTIONS, LEARNER_COMMANDS
 from streams import metrics, startup_checks
+from streams.change_teller import ChangeTeller
 from streams.intake import decode_slice
 from streams.list_tick import ListTick
 from streams.metrics_server import serve_metrics
@@ -69,6 +70,7 @@ class Worker:
         self._misrouted = 0
         self.relay = OutboxRelay(settings.database_url, settings.kafka_bootstrap)
         self.lists = ListTick(settings)
+        self.changes = ChangeTeller(settings)
 
     async def take(self, poll: Poll) -> None:
         """Decodes a poll while the one before it is recorded, then has it recorded in its turn.
@@ -129,6 +131,7 @@ class Worker:
         self._measure(recorded, slices)
         if recorded.outbox:
             self.relay.wake()
+        self.changes.tell(recorded)
         self.lists.touch(recorded, rescan=self._store.retried)
         self._store.retried = False
         if recorded.misrouted:
@@ -206,6 +209,10 @@ def build(settings: WorkerSettings) -> BatchApp:
     @app.task
     async def relay_outbox() -> None:
         await worker.relay.run()
+
+    @app.task
+    async def tell_changes() -> None:
+        await worker.changes.run()
 
     @app.task
     async def write_lists() -> None:
