@@ -79,6 +79,10 @@ doctor: $(INSTALLED) ## check this machine, and print the fix for what is missin
 test: $(KERNELS) ## all tests but the slow fault runs and those that need the measuring data
 	@$(PYTEST) -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder -m "not faults and not data and not browser and not dashboards"
 
+.PHONY: test-again
+test-again: $(INSTALLED) ## those tests that failed last, one after the other
+	@$(PYTEST) --last-failed --last-failed-no-failures none -m "not faults and not data"
+
 .PHONY: check
 check: $(INSTALLED) ## ruff, formatting, mypy --strict, and who may import whom
 	$(BIN)/ruff check .
