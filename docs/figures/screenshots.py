@@ -44,7 +44,9 @@ def page(browser: Browser, run: LiveRun, name: str, scheme: str, size: tuple[int
     seen.wait_for_selector("#outcome:has-text('folded')", timeout=60_000)
     seen.wait_for_selector("#ticker .verb")
     time.sleep(SETTLE_SECONDS)
-    shot = seen.screenshot(full_page=True)
+    seen.set_viewport_size({"width": size[0], "height": clip_height})
+    seen.evaluate("scrollTo(0, 0)")
+    shot = seen.screenshot()
     context.close()
     image = Image.open(io.BytesIO(shot)).convert("RGB")
     image = image.crop((0, 0, image.width, min(clip_height, image.height)))
@@ -75,13 +77,14 @@ def main() -> None:
     chromium = shutil.which("chromium")
     if chromium is None:
         sys.exit("chromium is not installed: apt install chromium")
-    with live_run() as run, sync_playwright() as playwright:
+    with live_run() as run:
         run.await_recommender()
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        page(browser, run, "page-light", "light", (1360, 900), 1240)
-        page(browser, run, "page-dark", "dark", (1360, 900), 1240)
-        page(browser, run, "page-phone", "light", (390, 844), 1500)
-        browser.close()
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+            page(browser, run, "page-light", "light", (1360, 900), 1240)
+            page(browser, run, "page-dark", "dark", (1360, 900), 1240)
+            page(browser, run, "page-phone", "light", (390, 844), 1500)
+            browser.close()
         terminal(run)
 
 
