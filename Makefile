@@ -15,6 +15,8 @@ INSTALLED := $(VENV)/.installed
 PYTEST := $(BIN)/pytest -q
 # Test files are shared out among this many processes, each with servers of its own.
 TEST_PROCESSES ?= 3
+# What `make test` runs; the rest has targets of its own.
+SUITE := -m "not faults and not data and not browser and not dashboards"
 
 .PHONY: help
 help: ## list the targets
@@ -77,11 +79,11 @@ doctor: $(INSTALLED) ## check this machine, and print the fix for what is missin
 
 .PHONY: test
 test: $(KERNELS) ## all tests but the slow fault runs and those that need the measuring data
-	@$(PYTEST) -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder -m "not faults and not data and not browser and not dashboards"
+	@$(PYTEST) -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(SUITE)
 
 .PHONY: test-again
 test-again: $(INSTALLED) ## those tests that failed last, one after the other
-	@$(PYTEST) --last-failed --last-failed-no-failures none -m "not faults and not data"
+	@$(PYTEST) --last-failed --last-failed-no-failures none $(SUITE)
 
 .PHONY: check
 check: $(INSTALLED) ## ruff, formatting, mypy --strict, and who may import whom

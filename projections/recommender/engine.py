@@ -43,8 +43,8 @@ logger = logging.getLogger(__name__)
 EVENTS_A_STEP = 4_000
 LEARN_BUDGET_SECONDS = 0.05
 CONTENT_LOOK_SECONDS = 1.0
-NEW_ITEM_LOOK_SHARE = 10.0
-"""Items that the shelf lacks are looked up at once, but at most a tenth of the time goes to reading content."""
+NEW_ITEM_PAUSES = 10.0
+"""Items that the shelf lacks are looked up at once, but after a pause of so many times what the last look took."""
 MOST_WAIT_MS = 700
 """While a list waits for longer, nothing is learnt: the time goes to lists."""
 BEAT_SECONDS = 2.0
@@ -317,7 +317,7 @@ class Engine:
         assert self.state is not None
         now = time.monotonic()
         has_new = len(self.state.items) > self._view_items
-        pause = min(CONTENT_LOOK_SECONDS, NEW_ITEM_LOOK_SHARE * self._view_seconds) if has_new else CONTENT_LOOK_SECONDS
+        pause = min(CONTENT_LOOK_SECONDS, NEW_ITEM_PAUSES * self._view_seconds) if has_new else CONTENT_LOOK_SECONDS
         if not force and now - self._view_at < pause:
             return
         if self._shelf is None or content_view.version(connection) != self._shelf.view.version:
