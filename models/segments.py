@@ -63,8 +63,10 @@ def cluster(table: Float64, seed: int = 0) -> Segments | None:
     from sklearn.cluster import KMeans
     from sklearn.metrics import silhouette_score
 
+    if len(table) < FEWEST_LEARNERS:
+        return None
     scale = table.std(axis=0)
-    if len(table) < FEWEST_LEARNERS or not (scale > 0).any():
+    if not (scale > 0).any():
         return None
     scaled = (table - table.mean(axis=0)) / np.where(scale > 0, scale, 1.0)
     sample = np.random.default_rng(seed).permutation(len(table))[:SAMPLE]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import date
 from typing import LiteralString
 
+from projections.locks import SUMMARIES_LOCK
 from projections.stores.postgres import Connection
 
 EARLIEST: LiteralString = "SELECT (min(hour) AT TIME ZONE 'UTC')::date FROM hourly_activity"
@@ -17,6 +18,7 @@ ANY_SUMMED: LiteralString = """
 SELECT CASE %(period)s WHEN 'day' THEN EXISTS (SELECT FROM daily_activity)
                        ELSE EXISTS (SELECT FROM weekly_activity) END
 """
+LOCK_SUMMARIES: LiteralString = "SELECT pg_advisory_xact_lock(%(lock)s)"
 DELETE_DAYS: LiteralString = "DELETE FROM daily_activity WHERE day BETWEEN %(first)s AND %(last)s"
 SUM_DAYS: LiteralString = """
 INSERT INTO daily_activity (day, content_type_key, interaction_type, events, clicks, completions, time_spent_seconds,
@@ -80,6 +82,7 @@ def sum_days(connection: Connection, first: date, last: date) -> int:
 def sum_activity_days(connection: Connection, first: date, last: date) -> int:
     """The same without the counts of learners."""
     span = {"first": first, "last": last}
+    connection.execute(LOCK_SUMMARIES, {"lock": SUMMARIES_LOCK})
     connection.execute(DELETE_DAYS, span)
     return connection.execute(SUM_DAYS, span).rowcount
 
@@ -93,5 +96,6 @@ def sum_weeks(connection: Connection, first: date, last: date) -> int:
 def sum_activity_weeks(connection: Connection, first: date, last: date) -> int:
     """The same without the counts of learners."""
     span = {"first": first, "last": last}
+    connection.execute(LOCK_SUMMARIES, {"lock": SUMMARIES_LOCK})
     connection.execute(DELETE_WEEKS, span)
     return connection.execute(SUM_WEEKS, span).rowcount

@@ -13,3 +13,7 @@ WATCH_LOCK = 7_301_884_404
 
 ROLL_UP_LOCK = 7_301_884_405
 """Taken alone by whoever moves the roll-ups of analytics, and by an erasure."""
+
+
+SUMMARIES_LOCK = 7_301_884_406
+"""Held while days or weeks of activity are summed anew: the daily jobs and the follower of the log both do."""
