@@ -96,8 +96,8 @@ class Bench:
                 redis_password=self._redis.password or "",
             )
         )
-        tick._tick([], {}, [], [])
-        tick._tick(list(tick._dirty), {}, [], [])
+        tick._tick([], {}, [])
+        tick._tick(list(tick._dirty), {}, [])
         tick._reset()
 
     def engine(self, **settings: Any) -> Engine:
