@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import LiteralString
 
 import orjson
@@ -34,8 +35,9 @@ FORGET: tuple[LiteralString, ...] = (
 )
 
 
-def encode_headers(headers: Sequence[tuple[str, bytes]]) -> str:
-    """Header pairs as JSON text; values in base64, since Kafka's are bytes."""
+@lru_cache(maxsize=256)
+def encode_headers(headers: tuple[tuple[str, bytes], ...]) -> str:
+    """Header pairs as JSON text; values in base64, since Kafka's are bytes.  Most records share them."""
     return orjson.dumps([[name, base64.b64encode(value or b"").decode()] for name, value in headers]).decode()
 
 

@@ -258,6 +258,7 @@ class Recorder:
             alone = not orders and not any(piece.messages for piece in slices if _is_catalogue(piece))
             reserved = commands.reserve(connection, orders, learners)
             asked = self._ask(connection, batch) if alone else {}
+            holders = streaks.ask(connection, batch) if alone else None
             if refused := unmoved():
                 raise NotMoved(refused)
             effects = Effects(applied_seq=_only(sequence), waiting=[])
@@ -272,7 +273,7 @@ class Recorder:
                 batch, alone = batch.take(fresh), False
             effects.asked = asked if alone else self._ask(connection, batch)
             batch = feedback.take(connection, drafted, batch, fresh)
-            streaks.keep(connection, batch, travels(connection, self.identities, drafted, batch, fresh))
+            streaks.keep(connection, batch, travels(connection, self.identities, drafted, batch, fresh), holders)
             self._write(connection, batch, effects)
             recorded.served = impressions.record(
                 connection,

@@ -141,23 +141,29 @@ def note_travels(connection: Connection, seen: Collection[tuple[int, str, int]])
         )
 
 
-def keep(connection: Connection, batch: Interactions, seen: Collection[tuple[int, str, int]]) -> None:
+def ask(connection: Connection, batch: Interactions) -> Any:
+    """Asks who of a batch's learners holds freezes, and which active date is his newest; `keep` waits for it."""
+    return connection.execute(HOLDERS, {"learners": np.unique(batch.learner)}) if len(batch) else None
+
+
+def keep(
+    connection: Connection, batch: Interactions, seen: Collection[tuple[int, str, int]], asked: Any = None
+) -> None:
     """Notes the zones that a batch stated, and spends held freezes on the days missed before it.
 
-    To be called before the batch's dates are added; ``seen`` is as in ``note_travels``.
+    To be called before the batch's dates are added; ``seen`` is as in ``note_travels``.  ``asked`` is what `ask` gave
+    for these learners or more, if nothing that it depends on was written since.
     """
     note_travels(connection, seen)
-    spend_freezes(connection, batch)
+    if len(batch):
+        spend_freezes(connection, batch, (asked or ask(connection, batch)).fetchall())
 
 
-def spend_freezes(connection: Connection, batch: Interactions) -> None:
-    """Spends held freezes on the days missed before this batch."""
-    if not len(batch):
-        return
-    holders = connection.execute(HOLDERS, {"learners": np.unique(batch.learner)}).fetchall()
+def spend_freezes(connection: Connection, batch: Interactions, holders: Rows) -> None:
+    """Spends held freezes on the days missed before this batch; ``holders`` has (learner, newest active date)."""
     for learner_key, last_day in holders:
         days = batch.local_day[batch.learner == learner_key]
-        if days.max() <= last_day + 1:
+        if days.max(initial=last_day) <= last_day + 1:
             continue
         own = batch.take(batch.learner == learner_key)
         facts, _ = load(connection, learner_key)

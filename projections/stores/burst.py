@@ -26,7 +26,7 @@ from psycopg import pq
 from psycopg.abc import Buffer
 from psycopg.adapt import PyFormat, Transformer
 
-from projections.stores.postgres import Connection, array_oid, connect_as, encode_array
+from projections.stores.postgres import Connection, array_oid, connect_as, encode_array, encode_strings
 
 MOST_PREPARED: Final = 400
 """Statements kept on the server; reached only when parameters change their types all the time."""
@@ -228,13 +228,15 @@ class WriterConnection(psycopg.Connection[tuple[Any, ...]]):
         return pgconn.get_result()
 
     def _dump(self, values: Sequence[Any]) -> tuple[tuple[int, ...], list[int], list[Buffer | None]]:
-        """(types, formats, bytes) of the parameters; arrays by our own encoder, the rest by psycopg's."""
+        """(types, formats, bytes) of the parameters; arrays and lists of text by our encoders, the rest by psycopg's."""
         types, formats, wire = [0] * len(values), [1] * len(values), cast("list[Buffer | None]", [None] * len(values))
         others = []
         for place, value in enumerate(values):
             if type(value) is np.ndarray:
                 types[place] = array_oid(value)
                 wire[place] = encode_array(value)
+            elif type(value) is list and (strings := encode_strings(value)) is not None:
+                types[place], wire[place] = strings
             else:
                 others.append(place)
         if others:

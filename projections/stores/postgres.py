@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
-from typing import Any, LiteralString, TypeVar
+from typing import Any, LiteralString, TypeVar, cast
 
 import numpy as np
 import psycopg
@@ -54,6 +54,8 @@ _ARRAY_TYPES: dict[np.dtype[Any], tuple[int, int, np.dtype[Any]]] = {
 _POSTGRES_EPOCH_MS = 946_684_800_000
 _ARRAY_HEADER = struct.Struct(">5i").pack
 """Dimensions, whether there are NULLs, element oid, length, lower bound."""
+_SIZE = struct.Struct(">i").pack
+_NULL = _SIZE(-1)
 
 
 def array_oid(values: NDArray[Any]) -> int:
@@ -76,6 +78,29 @@ def encode_array(values: NDArray[Any]) -> bytes:
     body["size"] = wire.itemsize - 4
     body["value"] = values
     return _ARRAY_HEADER(1, 0, element_oid, len(values), 1) + body.tobytes()
+
+
+def encode_strings(values: Sequence[str | bytes | None]) -> tuple[int, bytes] | None:
+    """(array oid, bytes) of texts or of byte strings, None among them allowed; None for anything else.
+
+    An empty array, or one of None only, has no element that tells its type, so it is left to psycopg as well.
+    """
+    kinds = set(map(type, values)) - {type(None)}
+    if kinds == {str}:
+        array, element = 1009, 25
+        raw = [None if value is None else value.encode() for value in cast("Sequence[str | None]", values)]
+    elif kinds == {bytes}:
+        array, element = 1001, 17
+        raw = list(cast("Sequence[bytes | None]", values))
+    else:
+        return None
+    parts = [_ARRAY_HEADER(1, int(None in raw), element, len(raw), 1)]
+    for one in raw:
+        if one is None:
+            parts.append(_NULL)
+        else:
+            parts += (_SIZE(len(one)), one)
+    return array, b"".join(parts)
 
 
 class _ArrayDumper(Dumper):
@@ -163,6 +188,7 @@ __all__ = [
     "connect",
     "connect_as",
     "encode_array",
+    "encode_strings",
     "flatten",
     "register_arrays",
 ]

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import psycopg
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from projections.stores.burst import WriterConnection, connect_writer, copy_in
 
@@ -20,6 +22,13 @@ def writer(module_database_url: str) -> Iterator[WriterConnection]:
     with connect_writer(module_database_url, "test-burst") as connection:
         connection.execute("DROP TABLE IF EXISTS thing")
         connection.execute("CREATE TABLE thing (key bigint PRIMARY KEY, value double precision)")
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def shared_writer(module_database_url: str) -> Iterator[WriterConnection]:
+    """One connection for all examples of a property."""
+    with connect_writer(module_database_url, "test-burst") as connection:
         yield connection
 
 
@@ -124,3 +133,16 @@ def test_a_copy_stands_in_its_place(writer: WriterConnection) -> None:
         assert seen.fetchall() == [(0, 0.0), (5, 2.5), (6, 3.0)]
     copy_in(writer, "COPY thing FROM STDIN", b"7\t0\n")
     assert writer.execute("SELECT count(*) FROM thing").fetchall() == [(4,)]
+
+
+@given(
+    st.lists(st.none() | st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))),
+    st.lists(st.none() | st.binary()),
+)
+def test_lists_of_text_and_bytes_arrive_as_they_are(
+    shared_writer: WriterConnection, texts: list[str | None], raw: list[bytes | None]
+) -> None:
+    """Quotes, commas, the empty string, None and any byte survive; so do empty lists."""
+    with shared_writer.burst():
+        said = shared_writer.execute("SELECT %(texts)s::text[], %(raw)s::bytea[]", {"texts": texts, "raw": raw})
+        assert said.fetchall() == [(texts, raw)]
