@@ -228,7 +228,7 @@ class WriterConnection(psycopg.Connection[tuple[Any, ...]]):
         return pgconn.get_result()
 
     def _dump(self, values: Sequence[Any]) -> tuple[tuple[int, ...], list[int], list[Buffer | None]]:
-        """(types, formats, bytes) of the parameters; arrays and lists of text by our encoders, the rest by psycopg's."""
+        """(types, formats, bytes) of the parameters; arrays and lists of text by ours, the rest by psycopg's."""
         types, formats, wire = [0] * len(values), [1] * len(values), cast("list[Buffer | None]", [None] * len(values))
         others = []
         for place, value in enumerate(values):
