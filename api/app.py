@@ -97,6 +97,7 @@ def create_asgi(dependencies: Dependencies) -> Edge:
     return Edge(
         create_app(dependencies, lists),
         lists.answer,
+        lists.at_once,
         dependencies.metrics,
         dependencies.limits,
         dependencies.settings.hosts,

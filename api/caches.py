@@ -18,11 +18,12 @@ from typing import NamedTuple
 
 import msgspec
 
+from api.kept_lists import KeptLists
 from api.metrics import Metrics
 from api.remembered import Remembered
 from projections.reads.freshness import Seen
 from projections.stores.redis import Reader, Versioned
-from projections.stores.redis_changes import PROFILE, Changes, ChangesAwayError
+from projections.stores.redis_changes import PROFILE, RECOMMENDATIONS, Change, Changes, ChangesAwayError
 
 LEARNER_SECONDS = 5.0
 SHARED_SECONDS = 15.0
@@ -58,6 +59,7 @@ class Caches:
         learner_key: the surrogate key of a learner; asked once a learner.
         metrics: where hits are counted.
         now_ms: Unix milliseconds.
+        lists: is told of what ends lists, and while nobody listens.
     """
 
     def __init__(
@@ -67,12 +69,14 @@ class Caches:
         learner_key: Callable[[str], Awaitable[int | None]],
         metrics: Metrics,
         now_ms: Callable[[], int],
+        lists: KeptLists,
     ) -> None:
         self._changes = changes
         self._redis = redis
         self._learner_key = learner_key
         self._now_ms = now_ms
         self._reads = metrics.cache_reads
+        self._lists = lists
         self._kept: OrderedDict[str, Kept] = OrderedDict()
         self._bytes = 0
         self._keys: Remembered[int] = Remembered(LEARNERS_REMEMBERED)
@@ -195,14 +199,22 @@ class Caches:
                 # What happened while nobody listened is not known: everything kept so far is too old.
                 self._all_changed_ms = self._now_ms()
                 self._heard = True
+                self._lists.hear(heard=True)
                 while True:
                     for change in await changes.after(at):
                         at = change.entry_id
-                        if change.kind == PROFILE:
-                            self._note(change.learners)
+                        self._hear(change)
+                        await asyncio.sleep(0)  # an entry may name a thousand learners, and many may wait
             except ChangesAwayError:
                 self._heard = False
+                self._lists.hear(heard=False)
                 await asyncio.sleep(RECONNECT_SECONDS)
+
+    def _hear(self, change: Change) -> None:
+        if change.kind in {PROFILE, RECOMMENDATIONS}:
+            self._lists.forget(change.learners)
+        if change.kind == PROFILE:
+            self._note(change.learners)
 
     def _note(self, learners: tuple[int, ...]) -> None:
         now_ms = self._now_ms()

@@ -21,6 +21,7 @@ from api.caches import Caches
 from api.experiments import Experiments
 from api.freshness import Freshness
 from api.impressions import Impressions
+from api.kept_lists import KeptLists
 from api.limits import Limits
 from api.metrics import Metrics
 from api.neighbours.finishing import Finishing, finishing
@@ -83,6 +84,8 @@ class Dependencies:
     metrics: Metrics
     access: Access
     caches: Caches
+    kept_lists: KeptLists
+    """Lists that lie ready in this process."""
     bookkeeping: Bookkeeping | None
     """Counts and answers that processes share; None without Redis."""
     streams: Streams | None
@@ -138,7 +141,7 @@ def build(settings: ApiSettings, now_ms: Callable[[], int] = _now_ms) -> Depende
     redis = Reader(settings.redis) if settings.redis is not None else None
     publisher = Publisher(settings.kafka_bootstrap_servers, settings.limits.answer_seconds)
     metrics = Metrics()
-    impressions = Impressions(publisher, lambda user_id: partition_of(user_id.encode(), settings.partitions))
+    impressions = Impressions(publisher, lambda key: partition_of(key, settings.partitions))
     tokens = Tokens(settings.token_secret)
 
     async def fetch_offsets() -> dict[tuple[str, int], int]:
@@ -169,7 +172,8 @@ def build(settings: ApiSettings, now_ms: Callable[[], int] = _now_ms) -> Depende
     bookkeeping = Bookkeeping(settings.redis) if settings.redis is not None else None
     access = _access(settings, pool, bookkeeping, now_ms)
     heard = Changes(settings.redis) if settings.redis is not None else None
-    caches = Caches(heard, redis, fetch_key, metrics, now_ms)
+    kept_lists = KeptLists(time.monotonic)
+    caches = Caches(heard, redis, fetch_key, metrics, now_ms, kept_lists)
     freshness = Freshness(tokens, waiting, settings.limits, metrics)
     metrics.watch("readers_waiting", "Reads waiting for a write to become visible.", lambda: waiting.count)
     metrics.count("readers_refused", "Reads that found too many waiting.", lambda: waiting.refused)
@@ -202,6 +206,7 @@ def build(settings: ApiSettings, now_ms: Callable[[], int] = _now_ms) -> Depende
         metrics=metrics,
         access=access,
         caches=caches,
+        kept_lists=kept_lists,
         bookkeeping=bookkeeping,
         streams=streams,
         finishing=finishing(settings.neighbours, consents, metrics),

@@ -8,10 +8,10 @@ The one hot route, a learner's recommendations, is answered here directly: the f
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import time
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -21,6 +21,7 @@ from api.access.callers import ANYBODY, NOBODY, Caller
 from api.access.callers import Scope as Right
 from api.access.cross_origin import allow, preflight
 from api.access.rules import DENIAL, PROTECTED, permit
+from api.ids import new_id
 from api.limits import Limits, bounded_body, check_url_and_headers
 from api.metrics import UNMATCHED, Metrics
 from api.problems import Answer, Headers, ProblemError, problem, problem_answer
@@ -31,6 +32,8 @@ Send = Callable[[Any], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 HotRoute = Callable[[Scope, dict[bytes, bytes]], Awaitable[Answer]]
 """(scope, headers) -> answer."""
+AtOnce = Callable[[Scope, dict[bytes, bytes]], Answer | None]
+"""The same, for what lies ready; None: it does not."""
 
 HOT_PREFIX = b"/api/recommendations/"
 HOT_PATTERN = "/api/recommendations/{user_id}"
@@ -42,21 +45,13 @@ _HOST = re.compile(rb"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?\Z")
 _log = structlog.get_logger("api")
 
 
-def new_id() -> str:
-    """A UUIDv7: 48 bits of Unix milliseconds, then random bits, so that ids sort by time."""
-    value = time.time_ns() // 1_000_000 << 80 | int.from_bytes(os.urandom(10), "big")
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    digits = f"{value:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-
-
 class Edge:
     """The outermost ASGI application.
 
     Args:
         app: the framework's application, for everything but the hot route.
         hot: answers ``GET /api/recommendations/:userId``.
+        at_once: is asked before it.
         metrics: where requests are counted.
         limits: what requests are held to.
         hosts: names with a dot that the Host header may have, lower case.  A page that points its own name at this
@@ -69,6 +64,7 @@ class Edge:
         self,
         app: Application,
         hot: HotRoute,
+        at_once: AtOnce,
         metrics: Metrics,
         limits: Limits,
         hosts: frozenset[str] = frozenset(),
@@ -78,6 +74,7 @@ class Edge:
     ) -> None:
         self.app = app
         self._hot = hot
+        self._at_once = at_once
         self._metrics = metrics
         self._limits = limits
         self._hosts = frozenset(host.encode() for host in hosts)
@@ -98,7 +95,8 @@ class Edge:
         if not _REQUEST_ID.match(request_id):
             request_id = new_id().encode()
         caller = ANYBODY if self._access is None else NOBODY
-        state = scope["state"] = {**scope.get("state", {}), "request_id": request_id.decode(), PROTECTED: caller}
+        state = scope.setdefault("state", {})  # the server's copy for this request
+        state["request_id"], state[PROTECTED] = request_id.decode(), caller
         response = _Response(send, request_id, allow(headers, self._origins))
         self._in_flight += 1
         try:
@@ -133,7 +131,7 @@ class Edge:
             if hot and scope["method"] == "GET" and len(raw_path) > len(HOT_PREFIX):
                 scope["path_template"] = HOT_PATTERN
                 permit(scope, HOT_ROUTE, {"user_id": raw_path[len(HOT_PREFIX) :]})
-                await response.answer(await self._hot(scope, headers))
+                await response.answer(self._at_once(scope, headers) or await self._hot(scope, headers))
                 return
             scope["path"] = raw_path.decode("ascii", errors="replace")
             if scope["method"] not in {"GET", "HEAD"}:
@@ -173,14 +171,19 @@ class Edge:
         self._access.audit.record(scope, route, caller, response.status, denial, request_id)
 
     def _check_host(self, host: bytes | None) -> None:
-        match = _HOST.match(host or b"")
-        if match is None or (b"." in match[1] and match[1].lower() not in self._hosts):
+        if host is None or not _is_good(host, self._hosts):
             raise problem(
                 400,
                 "The Host header names no host that this API is served under. Ask for 127.0.0.1 or localhost.",
                 kind="unknown-host",
                 title="Unknown host",
             )
+
+
+@lru_cache(maxsize=256)
+def _is_good(host: bytes, hosts: frozenset[bytes]) -> bool:
+    match = _HOST.match(host)
+    return match is not None and (b"." not in match[1] or match[1].lower() in hosts)
 
 
 class _Response:

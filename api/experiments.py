@@ -8,6 +8,7 @@ experiment nothing is asked for a learner.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Final, LiteralString, NamedTuple
 
@@ -18,6 +19,8 @@ from projections.stores.postgres_pool import ReadPool, Unavailable
 from schemas.experiments import Experiment, decode
 
 KEPT_SECONDS: Final = 5.0
+AHEAD_SECONDS: Final = 3.0
+"""From this age on the definitions are asked for again while the known ones still count."""
 MOST_KEPT: Final = 50_000
 FAMILIES: Final = ("relevance", "collaborative", "trending", "context")
 
@@ -52,12 +55,16 @@ class Experiments:
         self._running: list[Experiment] = []
         self._asked_at = -1e9
         self._asking = asyncio.Lock()
+        self._ahead: asyncio.Task[None] | None = None
         self._served: dict[str, tuple[float, Served]] = {}
 
     @property
     def idle(self) -> bool:
-        """Whether no experiment runs, as far as was known a moment ago."""
-        return not self._running and self._clock() - self._asked_at < KEPT_SECONDS
+        """Whether no experiment runs, as far as was known a moment ago; asks ahead, so that nobody waits for it."""
+        age = self._clock() - self._asked_at
+        if AHEAD_SECONDS < age < KEPT_SECONDS and (self._ahead is None or self._ahead.done()):
+            self._ahead = asyncio.create_task(self._ask_ahead())
+        return not self._running and age < KEPT_SECONDS
 
     async def serve(self, user_id: str) -> Served:
         """What applies to a learner now; nothing while Postgres is away, for lists are served then, too."""
@@ -81,9 +88,13 @@ class Experiments:
         self._served[user_id] = (self._clock(), found)
         return found
 
-    async def _ask(self) -> None:
+    async def _ask_ahead(self) -> None:
+        with contextlib.suppress(Unavailable):
+            await self._ask(AHEAD_SECONDS)
+
+    async def _ask(self, after_seconds: float = KEPT_SECONDS) -> None:
         async with self._asking:  # one asks, the others take its answer
-            if self._clock() - self._asked_at < KEPT_SECONDS:
+            if self._clock() - self._asked_at < after_seconds:
                 return
             self._asked_at = self._clock()  # also when it fails: the next look is in a while
             rows = await self._pool.rows(RUNNING)

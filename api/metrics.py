@@ -60,7 +60,7 @@ class Metrics:
             ("source",),
             registry=registry,
         )
-        self.lists = {source: lists.labels(source) for source in ("redis", "postgres", "popular")}
+        self.lists = {source: lists.labels(source) for source in ("process", "redis", "postgres", "popular")}
         reads = Counter(
             "personalize_api_cache_reads",
             "Answers by where they lay ready; postgres: nowhere.",

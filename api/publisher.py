@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,29 +137,45 @@ class Publisher:
             self._in_flight -= unanswered
         return places
 
-    async def publish_packed(self, topic: str, partition: int, records: Sequence[Outgoing]) -> None:
-        """Publishes records of one partition as few batches, which costs a tenth of a record at a time.
+    async def publish_packed(self, topic: str, records: Mapping[int, Sequence[Outgoing]]) -> list[int]:
+        """Publishes records as few batches, which costs a tenth of a record at a time.
+
+        Args:
+            topic: where to.
+            records: by partition, in order.
+
+        Returns:
+            The partitions all of whose records are in the log; of the others some may be.
 
         Raises:
-            KafkaAwayError: not all were acknowledged in time; some may be in the log.
+            KafkaAwayError: it is known to be away.
         """
         if self._producer is None or self._clock() < self._refuse_until:
             raise KafkaAwayError([])
-        left = deque(records)
-        try:
-            async with asyncio.timeout(self._acknowledged_seconds):
-                while left:
-                    batch = self._producer.create_batch()
-                    while left and batch.append(key=left[0].key, value=left[0].value, timestamp=None) is not None:
-                        left.popleft()
-                    if not batch.record_count():
-                        left.popleft()  # larger than any batch may be
-                        continue
-                    batch.close()
-                    await (await self._producer.send_batch(batch, topic, partition=partition))
-        except (TimeoutError, KafkaError, OSError) as error:
+        partitions = list(records)
+        sendings = [self._send_packed(topic, partition, records[partition]) for partition in partitions]
+        # Together, so that the producer finds all batches when it makes its next request.
+        outcomes = await asyncio.gather(*sendings, return_exceptions=True)
+        failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+        if failures:
             self._failed()
-            raise KafkaAwayError([]) from error
+        for failure in failures:
+            if not isinstance(failure, TimeoutError | KafkaError | OSError):
+                raise failure
+        return [part for part, outcome in zip(partitions, outcomes, strict=True) if outcome is None]
+
+    async def _send_packed(self, topic: str, partition: int, records: Sequence[Outgoing]) -> None:
+        left = deque(records)
+        async with asyncio.timeout(self._acknowledged_seconds):
+            while left:
+                batch = self._producer.create_batch()
+                while left and batch.append(key=left[0].key, value=left[0].value, timestamp=None) is not None:
+                    left.popleft()
+                if not batch.record_count():
+                    left.popleft()  # larger than any batch may be
+                    continue
+                batch.close()
+                await (await self._producer.send_batch(batch, topic, partition=partition))
 
     async def _publish_chunk(
         self, topic: str, records: Sequence[Outgoing], headers: RecordHeaders, before: list[Place]

@@ -1,7 +1,8 @@
 """How are a learner's recommendations served thousands of times a second?  By cutting a ready list out of Redis.
 
-The usual way of a request: an id that is known to this process, one key of a shared MGET, one slice.  Postgres answers
-when Redis does not have the list (and refills it), and what is popular answers for learners who have no list yet.
+What was served a moment ago lies ready in this process (`api.kept_lists`).  Else the way of a request is an id that is
+known to this process, one key of a shared MGET, one slice.  Postgres answers when Redis does not have the list (and
+refills it), and what is popular answers for learners who have no list yet.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from urllib.parse import quote
 
 import msgspec
 
+from api.caches import not_modified
 from api.dependencies import Dependencies
-from api.edge import HOT_PREFIX, new_id
+from api.edge import HOT_PREFIX
 from api.freshness import TOKEN_HEADER, Awaited, timestamp
+from api.ids import new_id
 from api.impressions import Shown
+from api.kept_lists import KeptList
 from api.neighbours.finishing import Finishing
 from api.parameters import TOKEN, identifier, one_of, query, whole_number
 from api.problems import Answer, Headers, bad_parameter, unavailable
@@ -70,14 +74,30 @@ class Lists:
         self._popular: ReadyList | None = None
         self._popular_at = -1e9
         self._making_popular = asyncio.Lock()
+        self._asking: dict[tuple[bytes, str], asyncio.Task[Found]] = {}
         # Lists of one tick share their times, and a list is read more often than it is written.
         self._stamps = lru_cache(maxsize=16_384)(self._make_stamps)
+
+    def at_once(self, scope: Any, headers: dict[bytes, bytes]) -> Answer | None:
+        """The answer to a request, if it lies ready in this process."""
+        dependencies = self._dependencies
+        kept = dependencies.kept_lists.get((scope["raw_path"], scope["query_string"]))
+        if kept is None or TOKEN_HEADER in headers or b"cache-control" in headers or not dependencies.experiments.idle:
+            return None
+        now_ms = dependencies.now_ms()
+        dependencies.metrics.lists["process"].inc()
+        answer = [(b"x-data-age-ms", b"%d" % max(0, now_ms - kept.generated_at_ms)), *kept.headers]
+        if b"if-none-match" in headers and not_modified(headers, kept.etag):
+            return Answer(304, answer, b"")
+        dependencies.impressions.note(kept.shown, now_ms)
+        return Answer(200, answer, kept.body)
 
     async def answer(self, scope: Any, headers: dict[bytes, bytes]) -> Answer:
         """The answer to one request; raises ProblemError."""
         segment: bytes = scope["raw_path"][len(HOT_PREFIX) :]
         query_string: bytes = scope["query_string"]
         asked = _asked(query_string)
+        begun = self._dependencies.kept_lists.now
         arms: dict[str, str] = {}
         try:
             if not self._dependencies.experiments.idle and b"type=" not in query_string:
@@ -93,13 +113,18 @@ class Lists:
             found = self._finished(segment, found, finishing)
         # Finished lists and variations share a version with other lists: no tag tells them apart.
         etag = _etag(found) if finishing is None and not arms else b""
-        if etag and headers.get(b"if-none-match") == etag and not awaited.stale:
-            return Answer(304, [*self._headers(found, awaited), (b"etag", etag)], b"")
-        self._note(segment, asked, found, arms)
         answer = self._headers(found, awaited)
         if etag:
             answer.append((b"etag", etag))
-        return Answer(200, answer, found.ready.body(asked.limit))
+            if not awaited.stale and not_modified(headers, etag):
+                return Answer(304, answer, b"")
+        body = found.ready.body(asked.limit)
+        shown = self._note(segment, asked, found, body, arms)
+        learner_key = self._learners.get(segment)
+        if etag and shown is not None and learner_key is not None and awaited is _NOTHING_AWAITED:
+            kept = KeptList(learner_key, found.ready.generated_at_ms, answer[1:], etag, body, shown)
+            self._dependencies.kept_lists.put((scope["raw_path"], query_string), begun, kept)
+        return Answer(200, answer, body)
 
     def _finished(self, segment: bytes, found: Found, finishing: Finishing) -> Found:
         if found.source == POPULAR:
@@ -114,20 +139,22 @@ class Lists:
             context = (context or Context())._replace(factors=served.factors)
         return Asked(asked.limit, served.kind or asked.kind, context), served.arms
 
-    def _note(self, segment: bytes, asked: Asked, found: Found, arms: dict[str, str] | None = None) -> None:
-        """Takes note of what is served, for the topic `impressions`."""
-        items = min(asked.limit, len(found.ready.ends))
-        if items:
-            policy = POPULAR if found.source == POPULAR else asked.kind
-            now_ms = self._dependencies.now_ms()
-            shown = Shown(identifier(segment, "userId"), asked.kind, policy, found.ready, items, now_ms, arms or {})
-            self._dependencies.impressions.note(shown)
+    def _note(
+        self, segment: bytes, asked: Asked, found: Found, body: bytes, arms: dict[str, str] | None = None
+    ) -> Shown | None:
+        """Takes note of what is served, for the topic `impressions`; None when there is nothing in it."""
+        if not found.ready.ends:
+            return None
+        policy = POPULAR if found.source == POPULAR else asked.kind
+        shown = Shown(identifier(segment, "userId"), asked.kind, policy, found.ready, body, arms or {})
+        self._dependencies.impressions.note(shown, self._dependencies.now_ms())
+        return shown
 
     async def _find(self, segment: bytes, asked: Asked, oldest_seq: int) -> Found:
         """The list to serve; one from Redis only if it reflects transaction ``oldest_seq``."""
         redis = self._dependencies.redis
         if redis is None:
-            return await self._from_postgres(segment, asked)
+            return await self._from_postgres(segment, asked, share=not oldest_seq)
         learner_key = self._learners.get(segment)
         if learner_key is None:
             known = await self._needed(segment)
@@ -135,13 +162,13 @@ class Lists:
                 return await self._popular_for(recommendations.NOBODY)
             learner_key = known.learner_key
         if asked.context is not None:
-            return await self._from_postgres(segment, asked)
+            return await self._from_postgres(segment, asked, share=False)
         stored = await redis.get(recommendations_key(learner_key, asked.kind))
         if stored is not None and stored.version >= oldest_seq:
             ready = _unpacked(stored.payload)
             if ready is not None and ready.ends and ready.holds(asked.limit):
                 return Found(ready, stored.version, "redis")
-        return await self._from_postgres(segment, asked)
+        return await self._from_postgres(segment, asked, share=not oldest_seq)
 
     async def _needed(self, segment: bytes) -> recommendations.Needed | None:
         """What the learner's lists have to reflect; remembers the learner's key, None for an unknown learner."""
@@ -150,7 +177,19 @@ class Lists:
             self._learners.put(segment, found.learner_key)
         return found
 
-    async def _from_postgres(self, segment: bytes, asked: Asked) -> Found:
+    async def _from_postgres(self, segment: bytes, asked: Asked, *, share: bool) -> Found:
+        """The list as Postgres has it; who asks for the same meanwhile may take it too."""
+        if not share or asked.context is not None:
+            return await self._ask_postgres(segment, asked)
+        question = (segment, asked.kind)
+        asking = self._asking.get(question)
+        if asking is None:
+            asking = self._asking[question] = asyncio.create_task(self._ask_postgres(segment, asked))
+            asking.add_done_callback(lambda _: self._asking.pop(question))
+        # Shielded: a reader that gives up must not take the answer away from those who share it.
+        return await asyncio.shield(asking)
+
+    async def _ask_postgres(self, segment: bytes, asked: Asked) -> Found:
         user_id = identifier(segment, "userId")
         stored = await recommendations.stored(self._dependencies.pool, user_id, asked.kind, asked.context)
         if stored is None:
@@ -201,7 +240,7 @@ class Lists:
         if left is None:
             dependencies.metrics.stale.inc()
             return found, Awaited(awaited.presented, 0.0, stale=True)
-        return await self._from_postgres(segment, asked), awaited
+        return await self._from_postgres(segment, asked, share=False), awaited
 
     async def one_of_many(self, user_id: str, asked: Asked) -> Found:
         """The list of one learner that a request asks about among others; raises ProblemError."""
@@ -212,7 +251,7 @@ class Lists:
             raise unavailable("Postgres") from None
         if self._dependencies.finishing is not None:
             found = self._finished(segment, found, self._dependencies.finishing)
-        self._note(segment, asked, found)
+        self._note(segment, asked, found, found.ready.body(asked.limit))
         return found
 
     def _headers(self, found: Found, awaited: Awaited) -> Headers:

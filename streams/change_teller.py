@@ -30,7 +30,9 @@ class ChangeTeller:
 
     def tell(self, recorded: Recorded) -> None:
         """Takes over what one transaction changed."""
-        self._entries += changes.of_transaction(recorded.applied_seq, recorded.touched.tolist(), recorded.announced)
+        # Who was erased changed as well: nothing of him may lie ready any more.
+        changed = [*recorded.touched.tolist(), *recorded.erased]
+        self._entries += changes.of_transaction(recorded.applied_seq, changed, recorded.announced)
         self._work.set()
 
     async def run(self) -> None:

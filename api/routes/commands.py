@@ -13,9 +13,9 @@ from api.bodies import check_media_type
 from api.contract.parts import CACHE_CONTROL, PREFER, PROFILE_LINK, READ_TOKEN, RETRY_AFTER, verdicts
 from api.contract.vocabulary import Body, Contract, Reply
 from api.dependencies import Dependencies
-from api.edge import new_id
 from api.freshness import TOKEN_HEADER
 from api.idempotency import repeatable
+from api.ids import new_id
 from api.parameters import TOKEN, identifier, query
 from api.problems import Answer, Headers, ProblemDetails, ProblemError, invalid_body, problem
 from api.publisher import Outgoing

@@ -9,7 +9,7 @@ from api.access.rules import reach_all
 from api.contract.parts import PREFER, published
 from api.contract.vocabulary import Body, Contract
 from api.dependencies import Dependencies
-from api.edge import new_id
+from api.ids import new_id
 from api.parameters import query
 from api.problems import Answer
 from api.publisher import Outgoing

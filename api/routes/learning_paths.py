@@ -19,8 +19,8 @@ from api.contract.parts import (
 )
 from api.contract.vocabulary import Body, Contract, Parameter
 from api.dependencies import Dependencies
-from api.edge import new_id
 from api.idempotency import repeatable
+from api.ids import new_id
 from api.parameters import TOKEN, identifier, query
 from api.problems import Answer, bad_parameter, invalid_body, problem
 from api.routes.commands import envelope, issue, segment

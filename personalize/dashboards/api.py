@@ -169,13 +169,14 @@ API = Dashboard(
                     low=0,
                 ),
                 Panel(
-                    title="Lists from Redis",
-                    says="Share of the lists that lay ready. Low after a start of Redis, then it fills.",
+                    title="Lists that lay ready",
+                    says="Share of the lists by where they lay. Low after a start of Redis, then it fills.",
                     queries=[
                         Metrics(
-                            'sum(rate(personalize_api_lists_served_total{source="redis"}[$__rate_interval])) / '
-                            "sum(rate(personalize_api_lists_served_total[$__rate_interval]))",
-                            "share",
+                            'sum by (source) (rate(personalize_api_lists_served_total{source=~"process|redis"}'
+                            "[$__rate_interval])) / "
+                            "scalar(sum(rate(personalize_api_lists_served_total[$__rate_interval])))",
+                            "{{source}}",
                         )
                     ],
                     unit="percentunit",

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import uuid
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
 from api_kit import Fold, interaction, until
 
+from api import kept_lists
 from api.caches import Caches, not_modified
+from api.impressions import Shown
+from api.kept_lists import KeptList, KeptLists
 from api.metrics import Metrics
+from projections.reads import ready_list, recommendations
 from projections.reads.freshness import Seen
-from projections.stores.redis_changes import PROFILE, Change, ChangesAwayError
+from projections.stores.redis_changes import ACHIEVEMENT, PROFILE, RECOMMENDATIONS, Change, ChangesAwayError
 
 SEEN = Seen({("interactions", 1): 7}, 5, 6)
 
@@ -47,7 +53,15 @@ class World:
     def __init__(self) -> None:
         self.heard, self.now, self.asked = Heard(), 1_000_000, 0
         self.metrics = Metrics()
-        self.caches = Caches(self.heard, None, self.key, self.metrics, lambda: self.now)  # type: ignore[arg-type]
+        self.lists = KeptLists(lambda: self.now / 1000)
+        self.caches = Caches(
+            self.heard,  # type: ignore[arg-type]
+            None,
+            self.key,
+            self.metrics,
+            lambda: self.now,
+            self.lists,
+        )
 
     async def key(self, user_id: str) -> int:
         return len(user_id)
@@ -64,9 +78,9 @@ class World:
         assert kept is not None
         return kept.body
 
-    async def changed(self, *learners: int) -> None:
+    async def changed(self, *learners: int, kind: str = PROFILE) -> None:
         self.now += 1
-        await self.heard.queue.put([Change("1-1", PROFILE, 1, learners, {})])
+        await self.heard.queue.put([Change("1-1", kind, 1, learners, {})])
         await asyncio.sleep(0.01)
         self.now += 1
 
@@ -171,6 +185,72 @@ def test_own_writes_and_tokens_are_read_anew() -> None:
     run(test)
 
 
+def _list(learner_key: int, text: bytes = b"[]") -> KeptList:
+    ready = ready_list.pack([], generated_at_ms=0, as_of_ms=0)
+    return KeptList(learner_key, 0, [], b'"x"', text, Shown("u", "hybrid", "hybrid", ready, text))
+
+
+def test_a_list_lies_ready_until_it_may_have_changed() -> None:
+    """A rewrite, or anything folded for its learner, ends it; so does what names nobody, time, and silence."""
+
+    async def test(world: World) -> None:
+        lists = world.lists
+
+        def put(learner_key: int = 1) -> None:
+            lists.put((b"/%d" % learner_key, b""), lists.now, _list(learner_key))
+
+        def lies_ready() -> list[int]:
+            return [key for key in (1, 2) if lists.get((b"/%d" % key, b""))]
+
+        put(1), put(2)
+        await world.changed(1, kind=ACHIEVEMENT)
+        assert lies_ready() == [1, 2]
+        await world.changed(1, 3, kind=RECOMMENDATIONS)
+        assert lies_ready() == [2]
+        await world.changed(2)
+        assert lies_ready() == []
+        put(1), put(2)
+        await world.changed()
+        assert lies_ready() == []
+        put(1)
+        world.now += 5_001
+        assert lies_ready() == []
+        put(1)
+        world.heard.away = True
+        await world.heard.queue.put(None)
+        await asyncio.sleep(0.01)
+        put(2)
+        assert lies_ready() == []
+
+    run(test)
+
+
+def test_a_list_that_was_read_before_a_change_is_not_kept() -> None:
+    """What was read while its learner's lists changed may be the old one; that of another learner is kept."""
+
+    async def test(world: World) -> None:
+        begun = world.lists.now
+        await world.changed(1)
+        for learner_key in (1, 2):
+            world.lists.put((b"/%d" % learner_key, b""), begun, _list(learner_key))
+        assert world.lists.get((b"/1", b"")) is None
+        assert world.lists.get((b"/2", b"")) is not None
+
+    run(test)
+
+
+def test_the_oldest_lists_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lists take a bounded number of bytes."""
+    monkeypatch.setattr(kept_lists, "MOST_BYTES", 3 * (kept_lists.ENTRY_BYTES + 100))
+
+    async def test(world: World) -> None:
+        for number in range(5):
+            world.lists.put((b"/%d" % number, b""), world.lists.now, _list(number, b"x" * 100))
+        assert [bool(world.lists.get((b"/%d" % number, b""))) for number in range(5)] == [False] * 2 + [True] * 3
+
+    run(test)
+
+
 @pytest.mark.parametrize(
     ("given", "same"),
     [(b'"a"', True), (b'W/"a"', True), (b'"b", "a"', True), (b"*", True), (b'"b"', False), (b"a", False)],
@@ -200,6 +280,55 @@ def test_versions_over_http(api: httpx.Client, fold: Fold) -> None:
     after = api.get(f"/api/profile/{user}", headers={"if-none-match": before.headers["etag"]})
     assert after.status_code == 200
     assert after.json()["freshness"]["position"] > before.json()["freshness"]["position"]
+
+
+def test_a_list_is_served_from_the_process_until_it_is_rewritten(api: httpx.Client, fold: Fold) -> None:
+    """Asked for again it lies ready, level by level; a rewrite is seen, and `no-cache` asks Redis."""
+    user = f"l-{uuid.uuid4().hex[:8]}"
+    path = f"/api/recommendations/{user}"
+    api.post("/api/content", json={"contentId": "c-1", "contentType": "video", "title": "One"})
+    api.post("/api/interactions", json=interaction(user))
+    fold()
+    before = _served(api)
+    until(lambda: (api.get(path), _served(api))[1]["process"] > before["process"])
+    now = _served(api)
+    first = api.get(path)
+    assert _served(api) == {**now, "process": now["process"] + 1}
+    again = api.get(path, headers={"cache-control": "no-cache"})
+    assert _served(api)["redis"] == now["redis"] + 1
+    changing = {"x-request-id", "x-data-age-ms", "date"}
+    assert again.content == first.content
+    assert {**again.headers} | dict.fromkeys(changing) == {**first.headers} | dict.fromkeys(changing)
+    assert api.get(path, headers={"if-none-match": first.headers["etag"]}).status_code == 304
+    api.post("/api/interactions", json=interaction(user))
+    fold()
+    until(lambda: api.get(path).headers["x-position"] != first.headers["x-position"])
+
+
+def test_equal_questions_for_a_list_are_one(api: httpx.Client, fold: Fold, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readers that find a list neither here nor in Redis share one question to Postgres."""
+    user = f"s-{uuid.uuid4().hex[:8]}"
+    api.post("/api/content", json={"contentId": "c-1", "contentType": "video", "title": "One"})
+    api.post("/api/interactions", json=interaction(user))
+    fold()
+    asked, stored = [], recommendations.stored
+
+    async def slow(*what: Any) -> Any:
+        asked.append(what)
+        await asyncio.sleep(0.3)
+        return await stored(*what)
+
+    monkeypatch.setattr(recommendations, "stored", slow)
+    with ThreadPoolExecutor(20) as readers:
+        found = list(readers.map(lambda _: api.get(f"/api/recommendations/{user}?type=sequential"), range(20)))
+    assert {answer.status_code for answer in found} == {200}
+    assert len(asked) == 1
+
+
+def _served(api: httpx.Client) -> dict[str, float]:
+    """Lists served so far, by level."""
+    found = re.findall(r'lists_served_total{source="(\w+)"} (\S+)', api.get("/metrics").text)
+    return {source: float(count) for source, count in found}
 
 
 def _twice(api: httpx.Client, path: str) -> list[httpx.Response] | None:

@@ -18,7 +18,8 @@ from structlog.testing import capture_logs
 
 import api.server
 from api.dependencies import ApiSettings
-from api.edge import Edge, new_id
+from api.edge import Edge
+from api.ids import new_id
 from api.limits import Limits
 from api.metrics import Metrics
 from api.problems import Answer
@@ -58,6 +59,11 @@ async def nothing(_scope: Any, _receive: Any, _send: Any) -> None:
     raise AssertionError
 
 
+def never(_scope: Any, _headers: Any) -> Answer | None:
+    """Nothing lies ready."""
+    return None
+
+
 def test_an_unforeseen_failure_is_a_500_that_tells_nothing() -> None:
     """The answer is a problem with the request's id; the log has the place and the kind of the failure, no more."""
 
@@ -66,7 +72,7 @@ def test_an_unforeseen_failure_is_a_500_that_tells_nothing() -> None:
 
     metrics = Metrics()
     with capture_logs() as logs:
-        status, headers, body = asyncio.run(ask(Edge(nothing, fails, metrics, Limits()), scope()))
+        status, headers, body = asyncio.run(ask(Edge(nothing, fails, never, metrics, Limits()), scope()))
     problem = json.loads(body)
     assert (status, problem["type"], problem["title"]) == (500, "/problems/internal", "Internal error")
     assert problem["requestId"].encode() == headers[b"x-request-id"]
@@ -86,7 +92,7 @@ def test_too_many_requests_at_once_are_refused() -> None:
             await gate.wait()
             return Answer(200, [], b"[]")
 
-        edge = Edge(nothing, slow, Metrics(), Limits(requests_in_flight=2))
+        edge = Edge(nothing, slow, never, Metrics(), Limits(requests_in_flight=2))
         under_way = [asyncio.create_task(ask(edge, scope())) for _ in range(2)]
         await asyncio.sleep(0)
         status, headers, body = await ask(edge, scope())

@@ -11,10 +11,11 @@ import httpx
 import msgspec
 import psycopg
 import pytest
-from api_kit import Fold, interaction, until
+from api_kit import Fold, interaction, running, until
 
+from api import impressions as published
 from api.dependencies import ApiSettings
-from api.impressions import Impressions, Shown, record_of
+from api.impressions import Impressions, Shown
 from api.publisher import KafkaAwayError, Outgoing
 from projections import erasure, impression_recount
 from projections.reads import ready_list
@@ -129,18 +130,28 @@ class _Away:
 
     def __init__(self) -> None:
         self.away = True
+        self.refused: set[int] = set()
         self.sent: list[Outgoing] = []
 
-    async def publish_packed(self, topic: str, partition: int, records: list[Outgoing]) -> None:
+    async def publish_packed(self, _topic: str, records: dict[int, list[Outgoing]]) -> list[int]:
         if self.away:
             raise KafkaAwayError([])
-        self.sent += records
+        done = [partition for partition in records if partition not in self.refused]
+        for partition in done:
+            self.sent += records[partition]
+        return done
 
 
-def _shown(user: str) -> Shown:
-    item = json.dumps({"contentId": "a", "recommendationId": "x-1", "title": "A"}).encode()
-    ready = ready_list.pack([item] * 6, generated_at_ms=0, as_of_ms=0)
-    return Shown(user, "hybrid", "hybrid", ready, 6, 1_790_000_000_000)
+ITEM = json.dumps({"title": "A", "contentId": 'a \u00e9 "b"', "recommendationId": "x-1"}).encode()
+
+
+def _shown(user: str, **slot: Any) -> Shown:
+    ready = msgspec.structs.replace(ready_list.pack([ITEM] * 6, generated_at_ms=0, as_of_ms=0), **slot)
+    return Shown(user, "hybrid", "hybrid", ready, ready.body(6))
+
+
+def _impressions(publisher: _Away, **how: Any) -> Impressions:
+    return Impressions(publisher, lambda key: key[-1] % 2, **how)  # type: ignore[arg-type]
 
 
 def test_lists_wait_for_kafka_in_a_bounded_buffer() -> None:
@@ -148,26 +159,78 @@ def test_lists_wait_for_kafka_in_a_bounded_buffer() -> None:
 
     async def run() -> None:
         publisher = _Away()
-        impressions = Impressions(publisher, lambda _: 0, most_waiting=3)  # type: ignore[arg-type]
+        impressions = _impressions(publisher, most_waiting=3)
         for user in range(5):
-            impressions.note(_shown(f"u-{user}"))
+            impressions.note(_shown(f"u-{user}"), 1)
         assert impressions.dropped == 2
         await impressions.close()
         assert (impressions.published, impressions.waiting) == (0, 3)
-        publisher.away = False
+        publisher.away, publisher.refused = False, {0}
+        await impressions.close()
+        assert (impressions.published, impressions.waiting) == (1, 2)
+        publisher.refused = set()
         await impressions.close()
         assert (impressions.published, impressions.waiting) == (3, 0)
-        assert [record.key for record in publisher.sent] == [b"u-0", b"u-1", b"u-2"]
+        assert sorted(record.key for record in publisher.sent) == [b"u-0", b"u-1", b"u-2"]
 
     asyncio.run(run())
 
 
+def test_a_crash_loses_what_was_noted_since_the_last_flush(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was noted leaves with the next flush; only what came after it is gone when the process is killed."""
+    monkeypatch.setattr(published, "FLUSH_SECONDS", 0.001)
+
+    async def run() -> list[Outgoing]:
+        publisher = _Away()
+        publisher.away = False
+        impressions = _impressions(publisher)
+        impressions.open()
+        for serving in range(250):
+            impressions.note(_shown("before"), serving)
+        while impressions.waiting:
+            await asyncio.sleep(0.001)
+        impressions.note(_shown("after"), 250)
+        return publisher.sent  # here the process dies
+
+    sent = asyncio.run(run())
+    assert [msgspec.json.decode(record.value or b"")["servedAt"] for record in sent] == [*range(250)]
+    assert {record.key for record in sent} == {b"before"}
+
+
+def test_an_orderly_end_loses_nothing(settings: ApiSettings, fold: Fold) -> None:
+    """Every list that was served stands in the topic when the server has ended."""
+    name = f"last-{uuid.uuid4().hex[:8]}"
+    with running(settings) as client:
+        until(lambda: client.get("/readyz").status_code == 200)
+        for _ in range(40):
+            assert client.get(f"/api/recommendations/{name}").status_code == 200
+    told = _told(fold, name)
+    assert len({record["listId"] for record in told}) == len(told) == 40
+
+
+def test_a_record_is_what_its_schema_says() -> None:
+    """Made of parts, it decodes to the message, whatever the ids hold, each time with an id and time of its own."""
+    shown = _shown('u "\\ \u00e9')
+    for served_ms in (1_790_000_000_000, 1_790_000_000_001):
+        message = decode_impression(shown.record(f"list-{served_ms}", served_ms).value)
+        assert isinstance(message, ImpressionServed)
+        assert (message.list_id, message.user_id) == (f"list-{served_ms}", 'u "\\ \u00e9')
+        assert (message.served_at, message.list_type, message.experiments) == (served_ms, "hybrid", {})
+        assert [(item.content_id, item.recommendation_id) for item in message.items] == [('a \u00e9 "b"', "x-1")] * 6
+        assert [item.rank for item in message.items] == [1, 2, 3, 4, 5, 6]
+    ready = ready_list.pack([ITEM], generated_at_ms=0, as_of_ms=0)
+    other = decode_impression(
+        Shown("u", "trending", "popular", ready, ready.body(1), {"e": "a"}).record("x", 1_790_000_000_000).value
+    )
+    assert isinstance(other, ImpressionServed)
+    assert (other.list_type, other.items[0].arm, other.experiments) == ("trending", "popular", {"e": "a"})
+
+
 def test_the_explored_place_says_its_propensity() -> None:
     """Only the place that exploration decides about has a propensity below 1, and its own arm if it was explored."""
-    shown = _shown("u")
     for explored in (False, True):
-        ready = msgspec.structs.replace(shown.ready, slot_rank=5, explored=explored, propensity=0.25)
-        message = decode_impression(record_of(shown._replace(ready=ready), "list").value)
+        shown = _shown("u", slot_rank=5, explored=explored, propensity=0.25)
+        message = decode_impression(shown.record("list", 1_790_000_000_000).value)
         assert isinstance(message, ImpressionServed)
         assert [item.propensity for item in message.items] == [1.0, 1.0, 1.0, 1.0, 0.25, 1.0]
         assert message.items[4].arm == ("exploration" if explored else "hybrid")
