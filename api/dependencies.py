@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -148,8 +148,8 @@ def build(settings: ApiSettings, now_ms: Callable[[], int] = _now_ms) -> Depende
         rows = await pool.rows(NEXT_OFFSETS)
         return {(topic, part): next_offset for topic, part, next_offset in rows}
 
-    async def fetch_lists(learner_keys: list[int]) -> dict[int, int]:
-        return await recommendations.reached(pool, learner_keys)
+    async def fetch_lists(lists: Sequence[recommendations.ListKey]) -> dict[recommendations.ListKey, int]:
+        return await recommendations.reached(pool, lists)
 
     async def fetch_trending() -> Any:
         return (await trending.read(pool, TrendingQuestion(window=DEFAULT_WINDOW), now_ms())).items

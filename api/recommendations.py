@@ -25,6 +25,7 @@ from api.neighbours.finishing import Finishing
 from api.parameters import TOKEN, identifier, one_of, query, whole_number
 from api.problems import Answer, Headers, bad_parameter, unavailable
 from api.remembered import Remembered
+from projections.list_answers import stored_kind
 from projections.reads import ready_list, recommendations
 from projections.reads.ready_list import ReadyList
 from projections.recommender import reranking
@@ -236,7 +237,10 @@ class Lists:
         found = await self._find(segment, asked, needed.applied_seq)
         if found.applied_seq >= needed.applied_seq:
             return found, awaited
-        left = await dependencies.waiting.for_lists(needed.learner_key, needed.applied_seq, awaited.seconds_left)
+        wanted = (needed.learner_key, asked.kind)
+        if dependencies.redis is not None and stored_kind(asked.kind) == BEST:
+            await dependencies.redis.await_list(needed.learner_key)
+        left = await dependencies.waiting.for_list(wanted, needed.applied_seq, awaited.seconds_left)
         if left is None:
             dependencies.metrics.stale.inc()
             return found, Awaited(awaited.presented, 0.0, stale=True)

@@ -9,25 +9,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from api.tokens import Positions, TopicPartition
+from projections.reads.recommendations import ListKey
 
 POLL_SECONDS = 0.004
 MOST_WAITERS = 500
 
 Offsets = Mapping[TopicPartition, int]
 FetchOffsets = Callable[[], Awaitable[Offsets]]
-FetchLists = Callable[[list[int]], Awaitable[Mapping[int, int]]]
-"""Learner keys in; out, for each, the oldest transaction that any of the learner's lists reflects."""
+FetchLists = Callable[[Sequence[ListKey]], Awaitable[Mapping[ListKey, int]]]
+"""Lists in; out, for each that is there, the transaction that it reflects."""
 
 
 @dataclass(eq=False, slots=True)
 class _Waiter:
     done: asyncio.Future[None]
     positions: Positions = field(default_factory=dict)
-    learner_key: int | None = None
+    wanted: ListKey | None = None
     applied_seq: int = 0
 
 
@@ -68,9 +69,9 @@ class Waiting:
             return seconds
         return await self._wait(lambda done: _Waiter(done, positions=positions), seconds)
 
-    async def for_lists(self, learner_key: int, applied_seq: int, seconds: float) -> float | None:
-        """Waits until a learner's lists reflect a transaction; the seconds left, or None if they do not."""
-        return await self._wait(lambda done: _Waiter(done, learner_key=learner_key, applied_seq=applied_seq), seconds)
+    async def for_list(self, wanted: ListKey, applied_seq: int, seconds: float) -> float | None:
+        """Waits until a list reflects a transaction; the seconds left, or None if it does not."""
+        return await self._wait(lambda done: _Waiter(done, wanted=wanted, applied_seq=applied_seq), seconds)
 
     async def close(self) -> None:
         """Lets everybody go."""
@@ -114,11 +115,11 @@ class Waiting:
             for waiter in waiters:
                 if waiter.positions and passed(offsets, waiter.positions):
                     _release(waiter)
-        keys = sorted({waiter.learner_key for waiter in waiters if waiter.learner_key is not None})
-        if keys:
-            reached = await self._fetch_lists(keys)
+        lists = sorted({waiter.wanted for waiter in waiters if waiter.wanted is not None})
+        if lists:
+            reached = await self._fetch_lists(lists)
             for waiter in waiters:
-                if waiter.learner_key is not None and reached.get(waiter.learner_key, -1) >= waiter.applied_seq:
+                if waiter.wanted is not None and reached.get(waiter.wanted, -1) >= waiter.applied_seq:
                     _release(waiter)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any, LiteralString, NamedTuple
 
 import msgspec
@@ -32,10 +33,10 @@ LEFT JOIN recent_interaction r USING (learner_key)
 LEFT JOIN learner_private p USING (learner_key)
 WHERE l.user_id = %(user_id)s
 """
-# A new learner's other lists are written first, by the worker: without the hybrid one the lists are not there yet.
+# Each list has its own writer and pace: a reader waits for the one that was asked for, and for no other.
 REACHED: LiteralString = """
-SELECT learner_key, min(applied_seq) FROM recommendations
-WHERE learner_key = ANY (%(learner_keys)s::bigint[]) GROUP BY learner_key HAVING bool_or(type = 'hybrid')
+SELECT learner_key, type, applied_seq FROM recommendations
+WHERE (learner_key, type) IN (SELECT * FROM unnest(%(learner_keys)s::bigint[], %(types)s::text[]))
 """
 # What nobody has used yet comes after what is used, in the order of the catalogue: never empty while there is content.
 POPULAR: LiteralString = (
@@ -61,6 +62,8 @@ SELECT 'module', module_id FROM path_module JOIN learners USING (learner_key)
 WHERE path_id = %(path_id)s AND user_id = %(user_id)s AND completion < 1
 """
 """Topics of what is open now, and what is open in the reader's own path."""
+ListKey = tuple[int, str]
+"""(learner_key, type) of a list."""
 NOBODY = 0
 """A learner_key that no learner has."""
 
@@ -90,9 +93,12 @@ async def needed(pool: ReadPool, user_id: str) -> Needed | None:
     return Needed(*row) if row else None
 
 
-async def reached(pool: ReadPool, learner_keys: list[int]) -> dict[int, int]:
-    """The oldest transaction that any list of each learner reflects."""
-    return {row[0]: row[1] for row in await pool.rows(REACHED, {"learner_keys": learner_keys})}
+async def reached(pool: ReadPool, lists: Sequence[ListKey]) -> dict[ListKey, int]:
+    """The transaction that each of these lists reflects; those that are not there yet are left out."""
+    which = {"learner_keys": [key for key, _ in lists], "types": [list_answers.stored_kind(kind) for _, kind in lists]}
+    found = {(key, kind): applied_seq for key, kind, applied_seq in await pool.rows(REACHED, which)}
+    stored = ((key, list_answers.stored_kind(kind)) for key, kind in lists)
+    return {asked: found[one] for asked, one in zip(lists, stored, strict=True) if one in found}
 
 
 async def stored(pool: ReadPool, user_id: str, kind: str, wanted: Context | None = None) -> StoredList | None:

@@ -34,7 +34,8 @@ from projections.recommender.pieces import Piece, Waiting
 from projections.recommender.progress import GROUP, Range
 from projections.recommender.snapshot_store import ChunkName
 from projections.recommender.state import Batch, Shares, State
-from projections.stores.postgres import Connection, connect
+from projections.stores.burst import WriterConnection, connect_writer
+from projections.stores.postgres import Connection
 from projections.stores.redis import Mirror
 from schemas.commands import EraseRequested
 
@@ -101,7 +102,7 @@ class Engine:
 
     def __init__(self, settings: EngineSettings, mirror: Mirror) -> None:
         self._settings = settings
-        self._connection: Connection | None = None
+        self._connection: WriterConnection | None = None
         self._names = Names()
         self._owned = _Owned()
         self._shelf: Shelf | None = None
@@ -110,6 +111,7 @@ class Engine:
         self._beat_at = -1e9
         self._exposures, self._exposures_at = NOTHING_SHOWN, -1e9
         self._budget = LearnBudget(settings.learn_budget_seconds)
+        self._folded_at = -1e9
         self._check_erased = True
         self.state: State | None = None
         self.waiting = Waiting()
@@ -125,10 +127,10 @@ class Engine:
         self.content_changed: ContentView | None = None
         """Content whose texts wait to be compared; see `likeness_job`."""
 
-    def connection(self) -> Connection:
+    def connection(self) -> WriterConnection:
         """The engine's own connection, opened when needed."""
         if self._connection is None or self._connection.closed:
-            self._connection = connect(self._settings.database_url, autocommit=True, name="personalize-recommender")
+            self._connection = connect_writer(self._settings.database_url, "personalize-recommender")
         return self._connection
 
     def reset_connection(self) -> None:
@@ -279,7 +281,8 @@ class Engine:
         late = self.lists.longest_wait_ms(time.time_ns() // 1_000_000) > MOST_WAIT_MS
         if late and self._settings.learn_budget_seconds < float("inf"):
             return 0.0
-        return self._budget.share(events)
+        before, self._folded_at = self._folded_at, time.monotonic()
+        return self._budget.share(events, self._folded_at - before)
 
     def _moved(self, pieces: Sequence[Piece], share: float) -> list[Range]:
         assert self.state is not None
@@ -302,7 +305,7 @@ class Engine:
         keys = np.array(self._names.learner_keys(connection, users), np.int64)
         self.lists.touch(self.state.learner_slots(keys).tolist())
 
-    def _forget_erased(self, connection: Connection) -> None:
+    def _forget_erased(self, connection: WriterConnection) -> None:
         assert self.state is not None
         for key in gone(connection, self.state.learners.keys()):
             slot = self.state.learners.find(key)

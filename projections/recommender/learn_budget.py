@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 SMOOTHING = 0.2
+TIME_SHARE = 0.15
+"""Of the time, that learning may take."""
 FIRST_COUNT_SECONDS = 20e-6
 FIRST_LEARN_SECONDS = 200e-6
 HARDLY = 0.02
@@ -28,9 +30,18 @@ class LearnBudget:
         self.learn_seconds = FIRST_LEARN_SECONDS
         """Of one event drawn."""
 
-    def share(self, events: int) -> float:
-        """The share for a step of so many events; a number that a Postgres ``real`` holds exactly."""
-        wanted = self.seconds / max(1e-12, events * self.learn_seconds)
+    def share(self, events: int, since_last_seconds: float = float("inf")) -> float:
+        """The share for a step of so many events; a number that a Postgres ``real`` holds exactly.
+
+        Args:
+            events: of the step.
+            since_last_seconds: since the step before: short steps that follow each other closely learn less each, so
+                that learning takes no more than `TIME_SHARE` of the time.
+        """
+        seconds = self.seconds
+        if seconds < float("inf"):
+            seconds = min(seconds, TIME_SHARE * since_last_seconds)
+        wanted = seconds / max(1e-12, events * self.learn_seconds)
         return float(np.float32(min(1.0, wanted)))
 
     def note(self, events: int, share: float, seconds: float) -> None:

@@ -134,7 +134,7 @@ def lists(
         generated_ms: now [Unix ms]; part of the lists' ids.
         trial: what exploration goes by.
     """
-    keys = state.learners.keys()[slots]
+    keys = state.learners.key_of(slots)
     sure = confidences(state.evaluation)
     cold = _popular(state, shelf)
     made = []

@@ -7,7 +7,7 @@ in ``GET /api/profile/:userId/skills``.  Both add to the context term, so that t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import LiteralString, NamedTuple
 
 import numpy as np
@@ -64,16 +64,20 @@ class Step(NamedTuple):
     """Of its reason."""
 
 
-def load(connection: Connection, learners: Int64) -> dict[int, list[Step]]:
-    """The next steps of these learners, by learner; inside the caller's snapshot."""
-    found: dict[int, dict[int, Step]] = {}
-    modules = {"learners": learners, "most": MODULES_A_PATH}
-    for learner, item, place in connection.execute(SELECT_MODULES, modules).fetchall():
-        found.setdefault(learner, {}).setdefault(item, Step(item, PATH_WEIGHTS[place - 1], PATH_CODE))
-    reviews = {"learners": learners, "most": REVIEWS}
-    for learner, item in connection.execute(SELECT_REVIEWS, reviews).fetchall():
-        found.setdefault(learner, {}).setdefault(item, Step(item, REVIEW_WEIGHT, REVIEW_CODE))
-    return {learner: list(steps.values())[:MOST_STEPS] for learner, steps in found.items()}
+def ask(connection: Connection, learners: Int64) -> Callable[[], dict[int, list[Step]]]:
+    """Asks for the next steps of learners, inside the caller's snapshot; what it returns reads them, by learner."""
+    modules = connection.execute(SELECT_MODULES, {"learners": learners, "most": MODULES_A_PATH})
+    reviews = connection.execute(SELECT_REVIEWS, {"learners": learners, "most": REVIEWS})
+
+    def answers() -> dict[int, list[Step]]:
+        found: dict[int, dict[int, Step]] = {}
+        for learner, item, place in modules.fetchall():
+            found.setdefault(learner, {}).setdefault(item, Step(item, PATH_WEIGHTS[place - 1], PATH_CODE))
+        for learner, item in reviews.fetchall():
+            found.setdefault(learner, {}).setdefault(item, Step(item, REVIEW_WEIGHT, REVIEW_CODE))
+        return {learner: list(steps.values())[:MOST_STEPS] for learner, steps in found.items()}
+
+    return answers
 
 
 def added(part: Part, steps: Mapping[int, Step]) -> Part:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import LiteralString
 
 from projections.offsets import WORKER
@@ -65,9 +65,14 @@ Range = tuple[int, str, int, int, int, float]
 
 def worker_offsets(connection: Connection) -> dict[TopicPartition, int]:
     """How far the worker has committed."""
+    return ask_worker_offsets(connection)()
+
+
+def ask_worker_offsets(connection: Connection) -> Callable[[], dict[TopicPartition, int]]:
+    """Asks how far the worker has committed; what it returns reads the answer."""
     which = {"worker": WORKER, "topics": [topic.name for topic in TOPICS]}
-    rows = connection.execute(WORKER_OFFSETS, which).fetchall()
-    return {TopicPartition(topic, part): next_offset for topic, part, next_offset in rows}
+    answer = connection.execute(WORKER_OFFSETS, which)
+    return lambda: {TopicPartition(topic, part): offset for topic, part, offset in answer.fetchall()}
 
 
 def reflected(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import LiteralString
 
@@ -61,28 +62,38 @@ class Restrictions:
     """Those of the prerequisites that the learner has completed, as item keys."""
 
 
-def load(connection: Connection, learner_keys: Int64, prerequisites: Int64) -> dict[int, Restrictions]:
-    """The restrictions of the learners that exist, by key; inside the caller's snapshot."""
+def ask(connection: Connection, learner_keys: Int64, prerequisites: Int64) -> Callable[[], dict[int, Restrictions]]:
+    """Asks for the restrictions of learners, inside the caller's snapshot; what it returns reads the answers.
+
+    Within a burst (`projections.stores.burst`) all questions then share one wait.
+    """
     which = {"learners": learner_keys}
-    found: dict[int, Restrictions] = {}
-    for key, consent, applied_seq, declared in connection.execute(SELECT_LEARNERS, which).fetchall():
-        agreed = bool(consent & CONSENT_PERSONALISE)
-        found[key] = Restrictions(applied_seq, agreed, declared if agreed else "")
-    for key, kind, item_key, label, weight in connection.execute(SELECT_OVERRIDES, which).fetchall():
-        if key in found:
-            _apply(found[key], kind, item_key, label, weight)
-    for key, item_key in connection.execute(SELECT_FEEDBACK, which).fetchall():
-        if key in found:
-            found[key].hidden.add(item_key)
-    for key, steps in next_steps.load(connection, learner_keys).items():
-        if key in found:
-            found[key].steps = steps
-    if len(prerequisites):
-        done = connection.execute(SELECT_COMPLETED, {**which, "items": prerequisites}).fetchall()
-        for key, item_key in done:
+    learners = connection.execute(SELECT_LEARNERS, which)
+    overrides = connection.execute(SELECT_OVERRIDES, which)
+    feedback = connection.execute(SELECT_FEEDBACK, which)
+    steps = next_steps.ask(connection, learner_keys)
+    completed = connection.execute(SELECT_COMPLETED, {**which, "items": prerequisites}) if len(prerequisites) else None
+
+    def answers() -> dict[int, Restrictions]:
+        found: dict[int, Restrictions] = {}
+        for key, consent, applied_seq, declared in learners.fetchall():
+            agreed = bool(consent & CONSENT_PERSONALISE)
+            found[key] = Restrictions(applied_seq, agreed, declared if agreed else "")
+        for key, kind, item_key, label, weight in overrides.fetchall():
+            if key in found:
+                _apply(found[key], kind, item_key, label, weight)
+        for key, item_key in feedback.fetchall():
+            if key in found:
+                found[key].hidden.add(item_key)
+        for key, own in steps().items():
+            if key in found:
+                found[key].steps = own
+        for key, item_key in completed.fetchall() if completed is not None else ():
             if key in found:
                 found[key].completed.add(item_key)
-    return found
+        return found
+
+    return answers
 
 
 def _apply(one: Restrictions, kind: str, item_key: int, label: str, weight: float) -> None:

@@ -43,6 +43,11 @@ class Slots:
         """(N,) the key of every slot; 0 where it was forgotten."""
         return np.array(self._keys, np.int64)
 
+    def key_of(self, slots: Int32) -> Int64:
+        """(n,) the keys of slots; 0 where one was forgotten."""
+        known = self._keys
+        return np.array([known[slot] for slot in slots.tolist()], np.int64)
+
     def forget(self, key: int) -> int | None:
         """Takes the key out; its slot stays, without a name."""
         slot = self._slot.pop(key, None)

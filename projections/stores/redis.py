@@ -67,6 +67,12 @@ def recommendations_key(learner_key: int, kind: str) -> bytes:
     return b"recommendations:%d:%s" % (learner_key, kind.encode())
 
 
+AWAITED_LISTS = b"recommendations:awaited"
+"""Set of the learner keys whose hybrid list a reader waits for: the recommender writes these first."""
+AWAITED_SECONDS = 10
+"""The set is gone so long after the last reader, should nobody take from it."""
+
+
 def encode(value: Versioned) -> bytes:
     """The stored form of a value.
 
@@ -165,6 +171,16 @@ class Mirror:
         """Queues the removal of ranks of a sorted set."""
         self._commands.append(lambda pipeline: pipeline.zremrangebyrank(key, first, last))
 
+    def take_members(self, key: bytes, most: int) -> list[bytes]:
+        """Takes up to ``most`` members out of a set; none while Redis is away."""
+        if self._rest.now:
+            return []
+        try:
+            return list(self._client.spop(key, most) or ())  # type: ignore[arg-type]
+        except (redis.RedisError, OSError):
+            self._rest.begin()
+            return []
+
     def flush(self) -> bool:
         """Sends what is queued; False when Redis did not take it (it is dropped: a reader refills from Postgres)."""
         queue, self._queue = self._queue, {}
@@ -258,6 +274,18 @@ class Reader:
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 await self._put(keys=[key], args=[b"%016x" % value.version, value.payload, seconds])
+        except (redis.RedisError, OSError, TimeoutError):
+            self._rest.begin()
+
+    async def await_list(self, learner_key: int) -> None:
+        """Says that a reader waits for a learner's hybrid list; not heard while Redis is away."""
+        if self._rest.now:
+            return
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS), self._client.pipeline(transaction=False) as pipeline:
+                pipeline.sadd(AWAITED_LISTS, str(learner_key))
+                pipeline.expire(AWAITED_LISTS, AWAITED_SECONDS)
+                await pipeline.execute()
         except (redis.RedisError, OSError, TimeoutError):
             self._rest.begin()
 

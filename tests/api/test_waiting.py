@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from api.waiting import Waiting
 
@@ -19,7 +19,7 @@ class Worker:
 
     def __init__(self) -> None:
         self.offsets = {PARTITION: 10}
-        self.lists = {7: 5}
+        self.lists = {(7, "hybrid"): 5}
         self.asked = 0
         self.away = False
 
@@ -29,7 +29,7 @@ class Worker:
             raise Away
         return dict(self.offsets)
 
-    async def fetch_lists(self, keys: list[int]) -> dict[int, int]:
+    async def fetch_lists(self, keys: Sequence[tuple[int, str]]) -> dict[tuple[int, str], int]:
         return {key: self.lists[key] for key in keys if key in self.lists}
 
 
@@ -126,15 +126,15 @@ def test_waiting_outlives_an_absent_postgres() -> None:
 
 
 def test_lists_are_waited_for_by_their_transaction() -> None:
-    """A reader of lists is released when the learner's oldest list reflects the transaction."""
+    """A reader of lists is released when the list asked for reflects the transaction."""
 
     async def scenario(worker: Worker, waiting: Waiting) -> None:
-        assert await waiting.for_lists(7, 5, 0) is not None
-        assert await waiting.for_lists(7, 6, 0.03) is None
-        assert await waiting.for_lists(8, 1, 0.03) is None
-        reader = asyncio.create_task(waiting.for_lists(7, 6, 30))
+        assert await waiting.for_list((7, "hybrid"), 5, 0) is not None
+        assert await waiting.for_list((7, "hybrid"), 6, 0.03) is None
+        assert await waiting.for_list((7, "trending"), 1, 0.03) is None
+        reader = asyncio.create_task(waiting.for_list((7, "hybrid"), 6, 30))
         await asyncio.sleep(0.02)
-        worker.lists[7] = 9
+        worker.lists[7, "hybrid"] = 9
         assert await reader is not None
 
     run(scenario)

@@ -70,7 +70,7 @@ class Bench:
     def __init__(self, database_url: str, redis_port: RedisAddress) -> None:
         self.url = database_url
         self.log = Log()
-        self._redis = redis_port
+        self.redis = redis_port
         self._recorder = Recorder(database_url, "w0")
         self._claimed = False
         self._engines: list[Engine] = []
@@ -91,9 +91,9 @@ class Bench:
             WorkerSettings(
                 kafka_bootstrap="",
                 database_url=self.url,
-                redis_host=self._redis.host,
-                redis_port=self._redis.port,
-                redis_password=self._redis.password or "",
+                redis_host=self.redis.host,
+                redis_port=self.redis.port,
+                redis_password=self.redis.password or "",
             )
         )
         tick._tick([], {}, [])
@@ -104,7 +104,7 @@ class Bench:
         """A recommender that has claimed everything; one that exists already is thereby dead."""
         # Exploration goes by the moment at which a list is made: only tests of it want it.
         given = {"learn_budget_seconds": float("inf"), "exploration_share": 0.0, **settings}
-        made = Engine(EngineSettings(database_url=self.url, owner="r0", **given), Mirror(self._redis))
+        made = Engine(EngineSettings(database_url=self.url, owner="r0", **given), Mirror(self.redis))
         self._engines.append(made)
         made.claim(self.log.bounds(TOPICS[:2]))
         return made
