@@ -83,6 +83,7 @@ def credential(issuer: BadgeIssuer, held: Held, user_id: str, salt: str) -> dict
     """The unsigned credential: an AchievementCredential of Open Badges 3.0."""
     rule = held.rule
     step = rule.tiers[held.tier - 1]
+    within = f", in {held.period}" if held.period else ""
     return {
         "@context": list(CONTEXT),
         "id": f"urn:uuid:{held.unlock_id}",
@@ -106,7 +107,7 @@ def credential(issuer: BadgeIssuer, held: Held, user_id: str, salt: str) -> dict
                 "type": ["Achievement"],
                 "name": step.title or rule.title,
                 "description": rule.description,
-                "criteria": {"narrative": f"{rule.description} Tier {held.tier}: {step.gte:g}."},
+                "criteria": {"narrative": f"{rule.description} Tier {held.tier}: {step.gte:g}{within}."},
             },
         },
     }

@@ -41,7 +41,8 @@ def html(page: SharedPage) -> bytes:
     badges = "".join(
         f"<li><h2>{escape(badge.title)}</h2><p>{escape(badge.description)}</p><p><small>"
         f'<time datetime="{badge.unlocked_at:%Y-%m-%d}">{badge.unlocked_at:%Y-%m-%d}</time>'
-        f" · tier {badge.tier} · {badge.kudos} kudos</small></p></li>"
+        f" · tier {badge.tier}{f' · {badge.times} times' if badge.times > 1 else ''} · {badge.kudos} kudos"
+        "</small></p></li>"
         for badge in page.achievements
     )
     return (

@@ -49,6 +49,17 @@ class Unlocks(NamedTuple):
     """(u,) from 1."""
     at_ms: Int64
     """(u,) event time of the event that reached it."""
+    period: Int64
+    """(u,) first local day of the period that it was unlocked in; `ONCE` of a rule that does not repeat."""
+
+    @staticmethod
+    def joined(some: Sequence[Unlocks]) -> Unlocks:
+        """Those of several folds of one batch, one after the other."""
+        return Unlocks(*(np.concatenate(columns) for columns in zip(*some, strict=True)))
+
+
+ONCE = -1
+"""Period of what is unlocked once and for good; local days count from 1970."""
 
 
 class Update(NamedTuple):
@@ -58,6 +69,8 @@ class Update(NamedTuple):
     unlocks: Unlocks
     changed: dict[int, Mask]
     """By slot: (g,) whose evidence changed; an absent slot is unchanged."""
+    unlocking: dict[int, Int64]
+    """By slot: (g,) row of the event that unlocked the first tier; `BEFORE`, `NEVER`."""
 
 
 def empty(learners: int, slots: int) -> Achievements:
@@ -72,7 +85,7 @@ def update(state: Achievements, groups: Groups, batch: Interactions, rules: Sequ
         state: of the g learners of ``groups``, in the order of its keys.
         groups: the batch's learner column, grouped.
         batch: the interactions, in the order of the log.
-        rules: compiled, each after those that it requires.
+        rules: compiled, each after those that it requires; those that repeat are for `models.achievement_periods`.
     """
     after = Achievements(state.progress.copy(), state.tiers.copy(), dict(state.evidence))
     together = runs(groups)
@@ -91,18 +104,30 @@ def update(state: Achievements, groups: Groups, batch: Interactions, rules: Sequ
         if not len(matching[when]) and not newly:
             unlocked_row[rule.slot] = np.where(held > 0, BEFORE, NEVER)
             continue
-        step = _step(rule, matching[when], groups, batch, state)
+        step = step_of(rule, matching[when], groups, batch, state)
         after.progress[:, rule.slot] = step.value
         if step.changed.any():
             after.evidence[rule.slot] = step.evidence
             changed[rule.slot] = step.changed
-        rows = _unlocking_rows(step.reached, [unlocked_row[slot] for slot in rule.requires])
+        rows = unlocking_rows(step.reached, [unlocked_row[slot] for slot in rule.requires])
         unlocked_row[rule.slot] = np.where(held > 0, BEFORE, rows[:, 0])
-        owner, tier = np.nonzero((rows != NEVER) & (np.arange(rows.shape[1]) >= held[:, None]))
-        # A tier that was reached before without being unlocked (its threshold was lowered) comes with the next event.
-        found.append((rule.slot, owner, tier, np.maximum(rows[owner, tier], first_row[owner])))
-        after.tiers[:, rule.slot] = np.maximum(held, (rows != NEVER).sum(axis=1))
-    return Update(after, _unlocks(found, groups, batch), changed)
+        after.tiers[:, rule.slot], newly_held = unlocked(rows, held, first_row)
+        found.append((rule.slot, *newly_held))
+    return Update(after, _unlocks(found, groups, batch), changed, unlocked_row)
+
+
+def unlocked(rows: Int64, held: Int64, first_row: Int64) -> tuple[Int64, tuple[Int64, Int64, Int64]]:
+    """(g,) the tiers held after a batch, and owner, tier (from 0) and row of those unlocked in it.
+
+    Args:
+        rows: (g, tiers) what `unlocking_rows` found.
+        held: (g,) tiers held before.
+        first_row: (g,) the first row of each owner.
+    """
+    owner, tier = np.nonzero((rows != NEVER) & (np.arange(rows.shape[1]) >= held[:, None]))
+    # A tier that was reached before without being unlocked (its threshold was lowered) comes with the next event.
+    newly_held = owner, tier, np.maximum(rows[owner, tier], first_row[owner])
+    return np.maximum(held, (rows != NEVER).sum(axis=1)), newly_held
 
 
 def _when(rule: AchievementRule) -> When:
@@ -122,8 +147,8 @@ def _matching(when: When, present: Sequence[int], together: Runs, batch: Interac
     return together.order[matches(when, batch)[together.order]]
 
 
-def _step(rule: CompiledRule, matching: Int64, groups: Groups, batch: Interactions, state: Achievements) -> Step:
-    """What the batch does under one rule."""
+def step_of(rule: CompiledRule, matching: Int64, groups: Groups, batch: Interactions, state: Achievements) -> Step:
+    """What the rows that count (by owner, in the order of the log) do under one rule."""
     before = state.progress[:, rule.slot]
     owner = groups.inverse[matching]
     unfinished = before[owner] < rule.top
@@ -162,7 +187,7 @@ def _rows(rule: AchievementRule, matching: Int64, owner: Int64, batch: Interacti
     return Rows(matching[some], owner[some], member[some], weight)
 
 
-def _unlocking_rows(reached: Int64, required: Sequence[Int64]) -> Int64:
+def unlocking_rows(reached: Int64, required: Sequence[Int64]) -> Int64:
     """(g, tiers) the later of the event that reached a tier and those that unlocked what it requires."""
     rows = reached
     for row in required:
@@ -176,4 +201,5 @@ def _unlocks(found: Sequence[tuple[int, Int64, Int64, Int64]], groups: Groups, b
         np.concatenate([entry[k] for entry in found] or [np.empty(0, np.int64)]).astype(np.int64) for k in (1, 2, 3)
     )
     order = np.lexsort((tier, slot, row))
-    return Unlocks(groups.keys[owner[order]], slot[order], tier[order] + 1, batch.at_ms[row[order]])
+    learner = groups.keys[owner[order]]
+    return Unlocks(learner, slot[order], tier[order] + 1, batch.at_ms[row[order]], np.full(len(order), ONCE))

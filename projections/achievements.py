@@ -2,8 +2,9 @@
 
 Learner-owned rows, written absolutely and only when they changed: progress stops at a rule's highest tier, so that
 the rows of experienced learners are read but rarely written.  An unlock is inserted at most once, and only the insert
-that took place is announced, in the same transaction, under an id made of learner, rule and tier.  The fold is
-`models.achievements`, the rules are `schemas/achievements/`.
+that took place is announced, in the same transaction, under an id made of learner, rule, tier and, where the rule
+repeats, period.  The fold is `models.achievements`, the rules are `schemas/achievements/`; what rules that repeat
+remember is in `projections.achievement_periods`.
 """
 
 from __future__ import annotations
@@ -11,23 +12,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import numpy as np
 
 from models.achievement_evidence import Evidence, no_evidence
+from models.achievement_periods import period_name
 from models.achievement_rules import CompiledRule, compile_rules
 from models.achievements import Achievements, Unlocks, Update, empty, update
 from models.columns import Int64, Interactions
 from models.grouping import Groups, group, positions
-from projections import achievement_facts
+from projections import achievement_facts, achievement_periods
 from projections.projection import Effects, OutboxRecord, Projection
 from projections.stores import packed
 from projections.stores.packed import Answer, decode_array
 from projections.stores.postgres import Connection
 from schemas import topics
-from schemas.achievement_rules import AchievementRule, Aggregate, When, shipped_rules
+from schemas.achievement_rules import AchievementRule, Aggregate, Repeat, When, shipped_rules
 from schemas.notifications import (
     CONTENT_TYPE,
     MilestoneKind,
@@ -74,12 +76,13 @@ ON CONFLICT (learner_key) DO UPDATE SET
 """
 UNLOCK = """
 WITH inserted AS (
-    INSERT INTO achievement_unlock (learner_key, achievement_id, tier, unlock_id, unlocked_at, applied_seq)
-    SELECT new.learner_key, rule.achievement_id, new.tier,
+    INSERT INTO achievement_unlock (learner_key, achievement_id, tier, period, unlock_id, unlocked_at, applied_seq)
+    SELECT new.learner_key, rule.achievement_id, new.tier, new.period,
            encode(substr(%(unlock_ids)s::bytea, (n::int - 1) * 16 + 1, 16), 'hex')::uuid, new.unlocked_at,
            %(applied_seq)s::bigint
-    FROM unnest(%(learners)s::bigint[], %(slots)s::smallint[], %(tiers)s::smallint[], %(unlocked_at)s::timestamptz[])
-         WITH ORDINALITY AS new (learner_key, slot, tier, unlocked_at, n)
+    FROM unnest(%(learners)s::bigint[], %(slots)s::smallint[], %(tiers)s::smallint[], %(periods)s::text[],
+                %(unlocked_at)s::timestamptz[])
+         WITH ORDINALITY AS new (learner_key, slot, tier, period, unlocked_at, n)
     JOIN achievement_rule AS rule USING (slot)
     ORDER BY n
     ON CONFLICT DO NOTHING
@@ -89,8 +92,8 @@ SELECT uuid_send(inserted.unlock_id), learners.user_id FROM inserted JOIN learne
 """
 """The ids come end to end, 16 bytes each: a list of UUIDs would cost more than the insert."""
 CLAIM = """
-INSERT INTO achievement_claim (learner_key, achievement_id, tier, claimed_at)
-SELECT learner_key, achievement_id, tier, now() FROM achievement_unlock
+INSERT INTO achievement_claim (learner_key, achievement_id, tier, period, claimed_at)
+SELECT learner_key, achievement_id, tier, period, now() FROM achievement_unlock
 WHERE learner_key = %(learner_key)s AND achievement_id = %(achievement_id)s
 ON CONFLICT DO NOTHING
 RETURNING tier
@@ -111,12 +114,12 @@ UPDATE achievement_progress AS row SET tiers = (
     JOIN achievement_rule AS rule USING (slot)
     LEFT JOIN (
         SELECT achievement_id, max(tier) AS tier FROM achievement_unlock AS own
-        WHERE own.learner_key = row.learner_key GROUP BY achievement_id
+        WHERE own.learner_key = row.learner_key AND period = '' GROUP BY achievement_id
     ) AS held USING (achievement_id)
 )
 WHERE EXISTS (
     SELECT FROM achievement_unlock AS held JOIN achievement_rule AS rule USING (achievement_id)
-    WHERE held.learner_key = row.learner_key AND held.tier > row.tiers[rule.slot]
+    WHERE held.learner_key = row.learner_key AND held.period = '' AND held.tier > row.tiers[rule.slot]
 )
 """
 """Together: what was ever unlocked stays so, whatever the rules say now."""
@@ -130,36 +133,61 @@ def rules() -> tuple[AchievementRule, ...]:
     return shipped_rules()
 
 
+def _unplaced_rules() -> tuple[CompiledRule, ...]:
+    """The rules before the database says in which slots they are."""
+    return compile_rules(rules(), {rule.id: place for place, rule in enumerate(rules())})
+
+
 def apply(connection: Connection, batch: Interactions, effects: Effects) -> None:
     """Folds a batch into the tables, inside the caller's transaction."""
-    asked = effects.asked.pop("achievements", None)
+    asked: Asked | None = effects.asked.pop("achievements", None)
     more = achievement_facts.facts(connection, batch, effects)
     if len(more):
         batch = Interactions.concatenate([batch, more])
         if asked is not None:
-            asked[1].close()
-            asked[2].close()
+            asked.close()
             asked = None
-    groups, known, stored = asked or ask(connection, batch)
+    asked = asked or ask(connection, batch)
+    groups, known, stored, cells = asked
     registered = _registered(known)
     slots = {rule_id: slot for rule_id, (slot, _) in registered.items()}
     if any(rule.id not in registered or registered[rule.id][1] < rule.version for rule in rules()):
-        stored.close()
+        asked.close()
         slots = register(connection, rules())
-        stored = packed.ask(connection, LOAD, {"learners": groups.keys})
+        groups, known, stored, cells = ask(connection, batch)
+        known.close()
     compiled = compile_rules(rules(), slots)
     before = state_of(groups.keys, stored, max(slots.values()) + 1)
-    if not groups.size:
-        return
-    after = update(before, groups, batch, compiled)
-    _write(connection, groups.keys, before, after, effects)
-    _unlock(connection, after.unlocks, compiled, effects)
+    once = [rule for rule in compiled if rule.rule.repeat is Repeat.NEVER]
+    after = update(before, groups, batch, once)
+    if groups.size:
+        _write(connection, groups.keys, before, after, effects)
+    again = achievement_periods.apply(connection, batch, groups, compiled, after, cells, effects)
+    _unlock(connection, Unlocks.joined([after.unlocks, *again]), compiled, effects)
 
 
-def ask(connection: Connection, batch: Interactions) -> tuple[Groups, Answer, Answer]:
-    """The batch by learner, and the questions for the rules and for the stored state of those learners."""
+class Asked(NamedTuple):
+    """A batch by learner, and what was asked about it."""
+
+    groups: Groups
+    rules: Answer
+    stored: Answer
+    """The state of the groups' learners under the rules that do not repeat."""
+    cells: dict[str, achievement_periods.Asked]
+    """The same under those that do, by rule id."""
+
+    def close(self) -> None:
+        """Gives up the answers that were not read."""
+        for answer in (self.rules, self.stored, *(one.cells for one in self.cells.values())):
+            answer.close()
+
+
+def ask(connection: Connection, batch: Interactions) -> Asked:
+    """The batch by learner, and the questions for the rules and for what is stored of those learners."""
     groups = group(batch.learner)
-    return groups, connection.execute(SELECT_RULES), packed.ask(connection, LOAD, {"learners": groups.keys})
+    known = connection.execute(SELECT_RULES)
+    stored = packed.ask(connection, LOAD, {"learners": groups.keys})
+    return Asked(groups, known, stored, achievement_periods.ask(connection, batch, _unplaced_rules()))
 
 
 def _registered(known: Answer) -> dict[str, tuple[int, int]]:
@@ -185,6 +213,7 @@ def finish(connection: Connection, effects: Effects) -> None:
     apply(connection, Interactions.empty(), effects)
     connection.execute(KEEP)
     connection.execute(KEEP_TIERS)
+    connection.execute(achievement_periods.KEEP_TIERS)
 
 
 def load(connection: Connection, learners: Int64, slots: int) -> Achievements:
@@ -284,15 +313,20 @@ def _unlock(connection: Connection, unlocks: Unlocks, compiled: Sequence[Compile
         return
     rule_of = {rule.slot: rule.rule for rule in compiled}
     found = list(zip(*(column.tolist() for column in unlocks), strict=True))
-    ids = [stable_bytes("achievement", learner, rule_of[slot].id, tier) for learner, slot, tier, _ in found]
+    periods = [period_name(rule_of[slot].repeat, first_day) for _, slot, _, _, first_day in found]
+    ids = [
+        stable_bytes("achievement", learner, rule_of[slot].id, tier, *([period] if period else []))
+        for (learner, slot, tier, _, _), period in zip(found, periods, strict=True)
+    ]
     # Rows sorted by key, as everywhere; the announcements below keep the order of the log.
-    order = np.lexsort((unlocks.tier, unlocks.slot, unlocks.learner))
+    order = np.lexsort((unlocks.period, unlocks.tier, unlocks.slot, unlocks.learner))
     inserted = connection.execute(
         UNLOCK,
         {
             "learners": unlocks.learner[order],
             "slots": (unlocks.slot[order] + 1).astype(np.int16),
             "tiers": unlocks.tier[order].astype(np.int16),
+            "periods": [periods[place] for place in order.tolist()],
             "unlock_ids": b"".join([ids[place] for place in order.tolist()]),
             "unlocked_at": unlocks.at_ms[order].astype("datetime64[ms]"),
             "applied_seq": effects.applied_seq,
@@ -304,29 +338,28 @@ def _unlock(connection: Connection, unlocks: Unlocks, compiled: Sequence[Compile
 
     def announce() -> None:
         user_of: dict[bytes, str] = dict(inserted.fetchall())
-        for (learner, slot, tier, at_ms), unlock_id in zip(found, ids, strict=True):
+        for (learner, slot, tier, at_ms, _), period, unlock_id in zip(found, periods, ids, strict=True):
             if unlock_id in user_of:
                 user_id, rule = user_of[unlock_id], rule_of[slot]
-                effects.outbox.append(_announcement(user_id, learner, rule, tier, at_ms, uuid_text(unlock_id)))
-                if rule.agg is Aggregate.STREAK and rule.when == When():
+                unlocked = UnlockedAchievement(
+                    user_id=user_id,
+                    achievement_id=rule.id,
+                    title=rule.tiers[tier - 1].title or rule.title,
+                    tier=tier,
+                    unlocked_at=datetime.fromtimestamp(at_ms / 1000, UTC),
+                    period=period or None,
+                )
+                effects.outbox.append(_announcement(unlocked, learner, uuid_text(unlock_id)))
+                if rule.agg is Aggregate.STREAK and rule.when == When() and not period:
                     effects.outbox.append(_streak_milestone(user_id, learner, rule.thresholds[tier - 1], at_ms))
 
     effects.when_answered(announce)
 
 
-def _announcement(
-    user_id: str, learner: int, rule: AchievementRule, tier: int, at_ms: int, unlock_id: str
-) -> OutboxRecord:
-    unlocked = UnlockedAchievement(
-        user_id=user_id,
-        achievement_id=rule.id,
-        title=rule.tiers[tier - 1].title or rule.title,
-        tier=tier,
-        unlocked_at=datetime.fromtimestamp(at_ms / 1000, UTC),
-    )
+def _announcement(unlocked: UnlockedAchievement, learner: int, unlock_id: str) -> OutboxRecord:
     return OutboxRecord(
         topic=topics.ACHIEVEMENTS.name,
-        key=user_id.encode(),
+        key=unlocked.user_id.encode(),
         value=msgspec.json.encode(achievement_unlocked(unlocked, unlock_id)),
         headers=(("content-type", CONTENT_TYPE.encode()),),
         learner_key=learner,
@@ -352,14 +385,15 @@ def _streak_milestone(user_id: str, learner: int, days: int, at_ms: int) -> Outb
 PROJECTION = Projection(
     name="achievements",
     question="Which achievements has each learner unlocked, and how far is he to the next?",
-    tables=("achievement_progress", "achievement_unlock"),
+    tables=("achievement_progress", "achievement_period", "achievement_unlock"),
     ask=ask,
     apply=apply,
     forget=(
         "DELETE FROM achievement_progress WHERE learner_key = %(learner_key)s",
+        achievement_periods.FORGET,
         "DELETE FROM achievement_claim WHERE learner_key = %(learner_key)s",
         "DELETE FROM achievement_unlock WHERE learner_key = %(learner_key)s",
     ),
     finish=finish,
-    compare="SELECT learner_key, achievement_id, tier, unlock_id, unlocked_at FROM achievement_unlock",
+    compare="SELECT learner_key, achievement_id, tier, period, unlock_id, unlocked_at FROM achievement_unlock",
 )

@@ -13,6 +13,8 @@ A rule is data, never code. It looks at some interactions (`when`), reduces them
 `window` makes of a `count` or `sum` the most within any one `local_day`, or within any so many consecutive ones
 (`7d`). An interaction that arrives a year of event time or more behind the learner's newest is left out of it.
 
+`repeat` has a rule count anew in every local day, week (from Monday) or month, and unlock its tiers once in each.
+
 Local days are days in the learner's own time zone. `requires` names achievements whose first tier comes first.
 """
 
@@ -22,7 +24,7 @@ from collections.abc import Sequence
 from enum import Enum, StrEnum
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta, Struct
@@ -78,6 +80,20 @@ class Member(StrEnum):
     CONTENT_TYPE = "content_type"
     LOCAL_DAY = "local_day"
     LOCAL_MONTH = "local_month"
+
+
+class Repeat(StrEnum):
+    """In which calendar periods of the learner a rule counts anew, and unlocks once each."""
+
+    NEVER = "never"
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+
+    @property
+    def most_days(self) -> int:
+        """Local days of the longest period; 0 for `never`."""
+        return {Repeat.NEVER: 0, Repeat.DAILY: 1, Repeat.WEEKLY: 7, Repeat.MONTHLY: 31}[self]
 
 
 class Fact(StrEnum):
@@ -174,7 +190,7 @@ class AchievementRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     field: Field | None = None
     window: Window = "all"
     requires: Annotated[tuple[AchievementId, ...], Meta(max_length=10)] = ()
-    repeat: Literal["never"] = "never"
+    repeat: Repeat = Repeat.NEVER
 
     @property
     def unit(self) -> int:
@@ -228,7 +244,8 @@ def shipped_rules() -> tuple[AchievementRule, ...]:
 def _check(rule: AchievementRule, place: str) -> None:
     """Refuse what the types alone cannot: fields that contradict each other."""
     _check_reduction(rule, place)
-    limit = _LIMITS.get(rule.agg, 1_000_000_000)
+    _check_repeat(rule, place)
+    limit = _limit(rule)
     previous: float = 0
     for index, tier in enumerate(rule.tiers):
         here = f"{place}.tiers[{index}].gte"
@@ -237,7 +254,8 @@ def _check(rule: AchievementRule, place: str) -> None:
         if round(tier.gte * rule.unit) <= round(previous * rule.unit):
             raise RuleError(f"{here}: must be above the tier before it ({previous})")
         if tier.gte > limit:
-            raise RuleError(f"{here}: must be at most {limit} for `{rule.agg}`")
+            how = "" if rule.repeat is Repeat.NEVER else f" that repeats {rule.repeat}"
+            raise RuleError(f"{here}: must be at most {limit} for `{rule.agg}`{how}")
         previous = tier.gte
     if rule.when.fact is not None and (rule.when.types or rule.when.where):
         raise RuleError(f"{place}.when.fact: a fact has no types and no conditions; remove them, or the fact")
@@ -247,6 +265,12 @@ def _check(rule: AchievementRule, place: str) -> None:
             raise RuleError(
                 f"{place}.when.where[{index}][2]: `{condition.field.value}` is a number from {low:g} to {high:g}"
             )
+
+
+def _limit(rule: AchievementRule) -> int:
+    """The largest tier there can be."""
+    of_days = rule.agg is Aggregate.STREAK or rule.of is Member.LOCAL_DAY
+    return (rule.repeat.most_days if of_days else 0) or _LIMITS.get(rule.agg, 1_000_000_000)
 
 
 _LIMITS = {
@@ -280,6 +304,17 @@ def _check_reduction(rule: AchievementRule, place: str) -> None:
         raise RuleError(f"{place}.when.fact: mastered skills are counted by `agg` `mastery`; use that")
 
 
+def _check_repeat(rule: AchievementRule, place: str) -> None:
+    """Refuse to count anew what a period of the calendar does not bound."""
+    if rule.repeat is Repeat.NEVER:
+        return
+    if rule.agg in {Aggregate.SPAN, Aggregate.MASTERY} or rule.of is Member.LOCAL_MONTH:
+        what = rule.of or rule.agg
+        raise RuleError(f"{place}.repeat: `{what}` looks beyond one day, week or month; such a rule repeats never")
+    if rule.window != "all":
+        raise RuleError(f"{place}.window: a rule that repeats counts within its period; remove the window")
+
+
 def _in_order(rules: dict[str, AchievementRule], places: dict[str, str]) -> tuple[AchievementRule, ...]:
     """The rules with each one after those it requires."""
     sorter: TopologicalSorter[str] = TopologicalSorter()
@@ -287,6 +322,8 @@ def _in_order(rules: dict[str, AchievementRule], places: dict[str, str]) -> tupl
         for index, required in enumerate(rule.requires):
             if required not in rules:
                 raise RuleError(f"{places[rule.id]}.requires[{index}]: no rule has the id `{required}`")
+            if rules[required].repeat is not Repeat.NEVER:
+                raise RuleError(f"{places[rule.id]}.requires[{index}]: `{required}` repeats; require one that does not")
         sorter.add(rule.id, *rule.requires)
     try:
         order = list(sorter.static_order())

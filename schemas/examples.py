@@ -44,6 +44,10 @@ _ACHIEVEMENT = {
     "tier": 1,
     "progress": 10,
     "target": 10,
+    "repeat": "never",
+    "period": None,
+    "times": 1,
+    "unclaimed": 1,
     "unlockedAt": _TIME,
     "claimedAt": None,
 }
@@ -167,6 +171,7 @@ NOTIFICATION: Final[list[dict[str, Any]]] = [
             "title": "First ten",
             "tier": 1,
             "unlockedAt": _TIME,
+            "period": None,
         },
     },
     {
@@ -235,6 +240,7 @@ SHARED_PAGE: Final[list[dict[str, Any]]] = [
                 "tier": 2,
                 "unlockedAt": _TIME,
                 "kudos": 3,
+                "times": 1,
             }
         ],
     }
@@ -378,6 +384,8 @@ ACHIEVEMENTS: Final[list[dict[str, Any]]] = [
                 "description": "Complete fifty pieces of content.",
                 "tier": 2,
                 "target": 50,
+                "times": 0,
+                "unclaimed": 0,
                 "unlockedAt": None,
             }
         ],

@@ -42,6 +42,10 @@ class UnlockedAchievement(Struct, frozen=True, kw_only=True, rename="camel", gc=
     title: Annotated[Line, Meta(description="Title for people.", examples=["First ten"])]
     tier: Annotated[Annotated[int, Meta(ge=1)], Meta(description="Tier within the rule, from 1.", examples=[1])]
     unlocked_at: Annotated[Moment, Meta(description="Event time that unlocked it.", examples=["2024-05-01T12:34:56Z"])]
+    period: Annotated[
+        Line | None,
+        Meta(description="Local day, week or month that it was unlocked in; null: once.", examples=["2024-W18"]),
+    ] = None
 
 
 class ReachedMilestone(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
@@ -134,12 +138,13 @@ def uuid_text(raw: bytes) -> str:
 
 
 def achievement_unlocked(data: UnlockedAchievement, unlock_id: str | None = None) -> AchievementUnlocked:
-    """Return the announcement of an unlocked achievement; a tier of a learner's achievement has one id for good.
+    """Return the announcement of an unlocked achievement; a tier of a learner's achievement has one id a period.
 
     It is `unlock_id`, where the unlock is stored under an id of its own.
     """
+    again = [data.period] if data.period else []
     return AchievementUnlocked(
-        id=unlock_id or stable_id("achievement", data.user_id, data.achievement_id, data.tier),
+        id=unlock_id or stable_id("achievement", data.user_id, data.achievement_id, data.tier, *again),
         subject=f"achievements/{data.achievement_id}",
         time=data.unlocked_at,
         partitionkey=data.user_id,

@@ -10,6 +10,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from schemas.achievement_rules import Repeat
 from schemas.commands import LearningStyle, Pace
 from schemas.fields import Level
 from schemas.interactions import InteractionType
@@ -247,8 +248,24 @@ class Achievement(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     tier: Annotated[Annotated[int, Meta(ge=1)], Meta(description="Tier within the rule, from 1.", examples=[1])]
     progress: Annotated[Duration, Meta(description="What was counted so far.", examples=[7])]
     target: Annotated[Duration, Meta(description="What unlocks it.", examples=[10])]
-    unlocked_at: Annotated[Moment | None, Meta(description="Event time that unlocked it; null if locked.")] = None
-    claimed_at: Annotated[Moment | None, Meta(description="When it was claimed; null if it was not.")] = None
+    repeat: Annotated[
+        Repeat, Meta(description="In which of the learner's periods it can be unlocked anew.", examples=["weekly"])
+    ] = Repeat.NEVER
+    period: Annotated[
+        str | None,
+        Meta(
+            description="Of what repeats: the period last unlocked in, or the present one if locked.",
+            examples=["2024-W18"],
+        ),
+    ] = None
+    times: Annotated[Count, Meta(description="In how many periods it was unlocked.", examples=[1])] = 0
+    unclaimed: Annotated[Count, Meta(description="How many of those are still to be claimed.", examples=[1])] = 0
+    unlocked_at: Annotated[
+        Moment | None, Meta(description="Event time that unlocked it, the last time; null if locked.")
+    ] = None
+    claimed_at: Annotated[
+        Moment | None, Meta(description="When it was claimed, the last time unlocked; null if it was not.")
+    ] = None
     kudos: Annotated[Count, Meta(description="Kudos that peers gave for the achievement.", examples=[3])] = 0
 
 
@@ -260,6 +277,7 @@ class SharedAchievement(Struct, frozen=True, kw_only=True, rename="camel", gc=Fa
     tier: Annotated[Annotated[int, Meta(ge=1)], Meta(description="The highest unlocked tier.", examples=[2])]
     unlocked_at: Annotated[Moment, Meta(description="Event time that unlocked it.", examples=["2024-05-01T12:34:56Z"])]
     kudos: Annotated[Count, Meta(description="Kudos received for it.", examples=[3])]
+    times: Annotated[Count, Meta(description="In how many periods the tier was unlocked.", examples=[1])] = 1
 
 
 class SharedPage(Struct, frozen=True, kw_only=True, rename="camel", gc=False):

@@ -11,11 +11,11 @@ from litestar.handlers import HTTPRouteHandler
 from api import badges, shared_page
 from api.access.rules import reach
 from api.bodies import check_media_type
-from api.contract.parts import IDEMPOTENCY_KEY, PREFER, verdicts
+from api.contract.parts import IDEMPOTENCY_KEY, PREFER, text_parameter, verdicts
 from api.contract.vocabulary import Body, Contract, Reply
 from api.dependencies import Dependencies
 from api.idempotency import repeatable
-from api.parameters import identifier, query
+from api.parameters import identifier, query, text
 from api.problems import Answer, invalid_body
 from api.routes.commands import envelope, issue, segment
 from api.routes.exchange import HttpRequest, json_answer, not_found, request_headers, route
@@ -27,6 +27,8 @@ from schemas.invalid import Invalid
 from schemas.read_models import SharedPage
 
 NOTHING = frozenset[str]()
+_PERIOD = frozenset({"period"})
+PERIOD_CHARACTERS = 10
 TOKEN_BYTES = 24
 _PAGE: JsonDecoder[PageRequest] = JsonDecoder(PageRequest)
 _KUDOS: JsonDecoder[KudosRequest] = JsonDecoder(KudosRequest)
@@ -75,6 +77,14 @@ _CREDENTIAL = Contract(
     summary="An unlocked achievement as an Open Badges 3.0 credential",
     description="The highest unlocked tier, signed with Ed25519 as a JWT; the keys are at `/api/badges/keys`.",
     tag="Achievements",
+    parameters=(
+        text_parameter(
+            "period",
+            "Of an achievement that repeats: unlocked in this period; else the last.",
+            PERIOD_CHARACTERS,
+            "2024-W18",
+        ),
+    ),
     replies={
         200: Reply(
             description="A compact JWT.", media_type=badges.MEDIA_TYPE, examples=["eyJ0eXAiOiJ2Yytqd3QifQ.e30.c2ln"]
@@ -179,10 +189,11 @@ class _Recognition:
         return found
 
     async def credential(self, request: HttpRequest) -> Answer:
-        query(request.scope["query_string"], NOTHING)
+        asked = query(request.scope["query_string"], _PERIOD)
         user_id = identifier(request.path_params["user_id"], "userId")
         achievement_id = identifier(request.path_params["achievement_id"], "achievementId")
-        held = await recognition.held(self._dependencies.pool, user_id, achievement_id)
+        period = text(asked, "period", PERIOD_CHARACTERS) or ""
+        held = await recognition.held(self._dependencies.pool, user_id, achievement_id, period)
         if held is None:
             raise not_found("An unlocked achievement of this id")
         signed = self._dependencies.settings.badges.signed(held, user_id, badges.new_salt())

@@ -1,7 +1,8 @@
 """Which achievements does one learner earn, and by which event?  The rule files played event by event.
 
 `requires`: a tier is unlocked by the later of the event that reaches it and those that unlock the first tiers of what
-it requires.  Windows leave out an event 366 days or more behind the learner's newest matching one.
+it requires.  Windows leave out an event 366 days or more behind the learner's newest matching one.  A rule that repeats
+is played in each day, week or month as if there were no other.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from typing import Any, Final
 from personalize.bench.fault_events import Event
 
 Rule = dict[str, Any]
+
+Unlocks = dict[tuple[str, int, str], int]
 
 _LATEST_DAYS: Final = 366
 _COMPARE: Final[dict[str, Callable[[Any, Any], bool]]] = {
@@ -37,15 +40,21 @@ _FIELD: Final[dict[str, Callable[[Event], Any]]] = {
     "localHour": lambda event: event.local_hour,
     "localWeekday": lambda event: (event.local_day + 3) % 7 + 1,
 }
+_DAY_ZERO: Final = date(1970, 1, 1)
+_PERIOD: Final[dict[str, Callable[[date], str]]] = {
+    "daily": lambda day: day.strftime("%Y-%m-%d"),
+    "weekly": lambda day: day.strftime("%G-W%V"),
+    "monthly": lambda day: day.strftime("%Y-%m"),
+}
 _MEMBER: Final[dict[str, Callable[[Event], Any]]] = {
     "item": lambda event: event.item,
     "content_type": lambda event: event.content_type,
     "local_day": lambda event: event.local_day,
-    "local_month": lambda event: (date(1970, 1, 1) + timedelta(days=event.local_day)).isoformat()[:7],
+    "local_month": lambda event: (_DAY_ZERO + timedelta(days=event.local_day)).isoformat()[:7],
 }
 
 
-def play(events: Sequence[Event], rules: Sequence[Rule]) -> tuple[dict[str, int], dict[tuple[str, int], int]]:
+def play(events: Sequence[Event], rules: Sequence[Rule]) -> tuple[dict[tuple[str, str], int], Unlocks]:
     """One learner's log, played.
 
     Args:
@@ -53,31 +62,45 @@ def play(events: Sequence[Event], rules: Sequence[Rule]) -> tuple[dict[str, int]
         rules: as in the rule files.
 
     Returns:
-        Progress by rule (at most its highest threshold), and the event time [ms] of each unlocked (rule, tier).
+        Progress by rule and period (at most the rule's highest threshold; the period of a rule that does not repeat is
+        empty), and the event time [ms] of each unlocked (rule, tier, period).
     """
-    reached: dict[str, list[int]] = {}
-    progress: dict[str, int] = {}
+    reached: dict[tuple[str, str], list[int]] = {}
+    progress: dict[tuple[str, str], int] = {}
     for rule in rules:
-        values = _values(rule, events)
         thresholds = [round(tier["gte"] * _unit(rule)) for tier in rule["tiers"]]
-        progress[rule["id"]] = min(max(values, default=0), thresholds[-1])
-        reached[rule["id"]] = [
-            next((place for place, value in enumerate(values) if value >= threshold), -1) for threshold in thresholds
-        ]
+        for period, values in _by_period(rule, events).items():
+            progress[rule["id"], period] = min(max(values, default=0), thresholds[-1])
+            reached[rule["id"], period] = [
+                next((place for place, value in enumerate(values) if value >= threshold), -1)
+                for threshold in thresholds
+            ]
     by_id = {rule["id"]: rule for rule in rules}
     unlocked = {}
-    for rule in rules:
-        for tier in range(1, len(rule["tiers"]) + 1):
-            place = _unlocking(rule, tier, reached, by_id)
+    for rule_id, period in reached:
+        for tier in range(1, len(by_id[rule_id]["tiers"]) + 1):
+            place = _unlocking(by_id[rule_id], tier, period, reached, by_id)
             if place is not None:
-                unlocked[rule["id"], tier] = events[place].at_ms
+                unlocked[rule_id, tier, period] = events[place].at_ms
     return progress, unlocked
 
 
-def _unlocking(rule: Rule, tier: int, reached: dict[str, list[int]], by_id: dict[str, Rule]) -> int | None:
+def _by_period(rule: Rule, events: Sequence[Event]) -> dict[str, list[int]]:
+    """What the rule stands at after each event of the log, in each period that has one that counts."""
+    if rule.get("repeat", "never") == "never":
+        return {"": _values(rule, events, [True] * len(events))}
+    name = _PERIOD[rule["repeat"]]
+    names = [name(_DAY_ZERO + timedelta(days=event.local_day)) for event in events]
+    there = dict.fromkeys(own for own, event in zip(names, events, strict=True) if _counts(rule, event))
+    return {period: _values(rule, events, [own == period for own in names]) for period in there}
+
+
+def _unlocking(
+    rule: Rule, tier: int, period: str, reached: dict[tuple[str, str], list[int]], by_id: dict[str, Rule]
+) -> int | None:
     """Place of the event that unlocks a tier, or None."""
-    places: list[int | None] = [reached[rule["id"]][tier - 1]]
-    places += [_unlocking(by_id[required], 1, reached, by_id) for required in rule.get("requires", ())]
+    places: list[int | None] = [reached[rule["id"], period][tier - 1]]
+    places += [_unlocking(by_id[required], 1, "", reached, by_id) for required in rule.get("requires", ())]
     known = [place for place in places if place is not None and place >= 0]
     return max(known) if len(known) == len(places) else None
 
@@ -100,12 +123,12 @@ def _as_stored(value: float) -> float:
     return float(struct.unpack("f", struct.pack("f", value))[0])
 
 
-def _values(rule: Rule, events: Sequence[Event]) -> list[int]:
-    """What the rule stands at after each event of the log."""
+def _values(rule: Rule, events: Sequence[Event], inside: Sequence[bool]) -> list[int]:
+    """What the rule stands at after each event of the log, if it sees those inside only."""
     step = _STEPS["window" if rule.get("window", "all") != "all" else rule["agg"]](rule)
     values, value = [], 0
-    for event in events:
-        if _counts(rule, event):
+    for event, seen in zip(events, inside, strict=True):
+        if seen and _counts(rule, event):
             value = max(value, step(event))
         values.append(value)
     return values

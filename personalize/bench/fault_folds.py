@@ -235,6 +235,6 @@ def _achievements(of_learner: dict[tuple[Any, ...], list[Event]], folder: Path) 
     unlocks: Rows = {}
     for (learner,), events in of_learner.items():
         reached, unlocked = play(events, rules)
-        progress |= {(learner, rule): {"progress": value} for rule, value in reached.items()}
+        progress |= {(learner, *key): {"progress": value} for key, value in reached.items()}
         unlocks |= {(learner, *tier): {"unlocked_at": at_ms} for tier, at_ms in unlocked.items()}
     return {"achievement_progress": progress, "achievement_unlock": unlocks}

@@ -120,19 +120,25 @@ FROM active_dates JOIN learners USING (learner_key)
 """,
     ),
     "achievement_progress": (
-        2,
+        3,
         ("progress",),
         """
-SELECT user_id, achievement_id, coalesce(progress[slot], 0)
+SELECT user_id, achievement_id, '', coalesce(progress[slot], 0)
 FROM achievement_progress JOIN learners USING (learner_key) CROSS JOIN achievement_rule
-WHERE definition ->> 'agg' <> 'mastery'
+WHERE definition ->> 'agg' <> 'mastery' AND coalesce(definition ->> 'repeat', 'never') = 'never'
+UNION ALL
+SELECT user_id, achievement_id,
+       to_char(date '1970-01-01' + period, CASE definition ->> 'repeat'
+               WHEN 'daily' THEN 'YYYY-MM-DD' WHEN 'weekly' THEN 'IYYY-"W"IW' WHEN 'monthly' THEN 'YYYY-MM' END),
+       progress
+FROM achievement_period JOIN learners USING (learner_key) JOIN achievement_rule USING (slot)
 """,
     ),
     "achievement_unlock": (
-        3,
+        4,
         ("unlocked_at",),
         """
-SELECT user_id, achievement_id, tier, round(extract(epoch FROM unlocked_at) * 1000)::bigint
+SELECT user_id, achievement_id, tier, period, round(extract(epoch FROM unlocked_at) * 1000)::bigint
 FROM achievement_unlock JOIN learners USING (learner_key) JOIN achievement_rule USING (achievement_id)
 WHERE definition ->> 'agg' <> 'mastery'
 """,

@@ -14,34 +14,39 @@ from schemas.read_models import SharedAchievement, SharedPage
 PAGE: LiteralString = """
 SELECT page.display_name, held.achievement_id, held.tier, held.unlocked_at, rule.definition::text,
        (SELECT count(*)::int FROM achievement_kudos AS given
-        WHERE given.learner_key = held.learner_key AND given.achievement_id = held.achievement_id)
+        WHERE given.learner_key = held.learner_key AND given.achievement_id = held.achievement_id),
+       held.times
 FROM learner_private_page AS page
 JOIN learners ON learners.learner_key = page.learner_key AND learners.consent & 32 <> 0
 LEFT JOIN (
-    SELECT DISTINCT ON (learner_key, achievement_id) learner_key, achievement_id, tier, unlocked_at
-    FROM achievement_unlock ORDER BY learner_key, achievement_id, tier DESC
+    SELECT DISTINCT ON (learner_key, achievement_id) learner_key, achievement_id, tier, unlocked_at,
+           (count(*) OVER (PARTITION BY learner_key, achievement_id, tier))::int AS times
+    FROM achievement_unlock ORDER BY learner_key, achievement_id, tier DESC, unlocked_at DESC, period DESC
 ) AS held ON held.learner_key = page.learner_key
 LEFT JOIN achievement_rule AS rule USING (achievement_id)
 WHERE page.token = %(token)s ORDER BY held.unlocked_at DESC, held.achievement_id
 """
 HELD: LiteralString = """
-SELECT held.unlock_id::text, held.tier, held.unlocked_at, rule.definition::text
+SELECT held.unlock_id::text, held.tier, held.unlocked_at, rule.definition::text, held.period
 FROM achievement_unlock AS held JOIN achievement_rule AS rule USING (achievement_id)
 WHERE held.learner_key = (SELECT learner_key FROM learners WHERE user_id = %(user_id)s)
   AND held.achievement_id = %(achievement_id)s
-ORDER BY held.tier DESC LIMIT 1
+  AND (%(period)s = '' OR held.period = %(period)s)
+ORDER BY held.tier DESC, held.unlocked_at DESC, held.period DESC LIMIT 1
 """
 
 _rule = msgspec.json.Decoder(AchievementRule).decode
 
 
 class Held(NamedTuple):
-    """The highest tier of an achievement that a learner holds."""
+    """The highest tier of an achievement that a learner holds, the last time it was unlocked."""
 
     unlock_id: str
     rule: AchievementRule
     tier: int
     unlocked_at: dt.datetime
+    period: str = ""
+    """The local day, week or month that it was unlocked in; empty of what does not repeat."""
 
 
 async def page(pool: ReadPool, token: str) -> SharedPage | None:
@@ -50,7 +55,7 @@ async def page(pool: ReadPool, token: str) -> SharedPage | None:
     if not rows:
         return None
     shown = []
-    for _, _, tier, unlocked_at, definition, kudos in rows:
+    for _, _, tier, unlocked_at, definition, kudos, times in rows:
         rule = _rule(definition) if definition else None
         if rule is not None and tier <= len(rule.tiers):
             shown.append(
@@ -60,16 +65,17 @@ async def page(pool: ReadPool, token: str) -> SharedPage | None:
                     tier=tier,
                     unlocked_at=unlocked_at,
                     kudos=kudos,
+                    times=times,
                 )
             )
     return SharedPage(display_name=rows[0][0], achievements=tuple(shown))
 
 
-async def held(pool: ReadPool, user_id: str, achievement_id: str) -> Held | None:
-    """What a learner's credential of an achievement says; None when it is not unlocked."""
-    row = await pool.row(HELD, {"user_id": user_id, "achievement_id": achievement_id})
+async def held(pool: ReadPool, user_id: str, achievement_id: str, period: str = "") -> Held | None:
+    """What a learner's credential of an achievement says; None when it is not unlocked, or not in that period."""
+    row = await pool.row(HELD, {"user_id": user_id, "achievement_id": achievement_id, "period": period})
     if row is None:
         return None
-    unlock_id, tier, unlocked_at, definition = row
+    unlock_id, tier, unlocked_at, definition, unlocked_in = row
     rule = _rule(definition)
-    return Held(unlock_id, rule, min(tier, len(rule.tiers)), unlocked_at)
+    return Held(unlock_id, rule, min(tier, len(rule.tiers)), unlocked_at, unlocked_in)

@@ -72,6 +72,39 @@ def test_withdrawn_consent_takes_the_page_away(api: httpx.Client, fold: Fold, le
         assert api.get(path).status_code == status
 
 
+def test_what_repeats_is_shown_once_with_how_often(api: httpx.Client, fold: Fold) -> None:
+    """Two weeks of three days are one entry that says twice and the last week; each has a credential of its own."""
+    user = f"weekly-{uuid.uuid4().hex[:8]}"
+    for day in (5, 6, 7, 12, 13, 14):
+        api.post("/api/interactions", json=interaction(user, occurredAt=f"2026-01-{day:02}T10:00:00Z"))
+    fold()
+    body = api.get(f"/api/achievements/{user}").json()
+    (held,) = (one for one in body["unlocked"] if one["achievementId"] == "week-of-learning")
+    what = ("tier", "repeat", "period", "times", "unclaimed", "claimedAt", "unlockedAt")
+    assert [held[name] for name in what] == [1, "weekly", "2026-W03", 2, 2, None, "2026-01-14T10:00:00Z"]
+    (ahead,) = (one for one in body["next"] if one["achievementId"] == "week-of-learning")
+    assert (ahead["tier"], ahead["progress"], ahead["target"], ahead["times"]) == (1, 0, 3, 2)
+    assert ahead["period"] > "2026-W03"
+
+    claimed = carried_out(api, fold, "POST", f"/api/achievements/{user}/week-of-learning/claim")
+    assert claimed.json()["status"] == "applied"
+    (held,) = (
+        one
+        for one in api.get(f"/api/achievements/{user}").json()["unlocked"]
+        if one["achievementId"] == held["achievementId"]
+    )
+    assert held["unclaimed"] == 0
+    assert held["claimedAt"] is not None
+
+    path = f"/api/achievements/{user}/week-of-learning/credential"
+    ids = {
+        jwt.decode(answer.text, options={"verify_signature": False})["id"]
+        for answer in (api.get(path), api.get(path, params={"period": "2026-W02"}))
+    }
+    assert len(ids) == 2
+    assert api.get(path, params={"period": "2026-W04"}).status_code == 404
+
+
 def test_kudos_are_counted_and_shown(api: httpx.Client, fold: Fold, learner: str) -> None:
     """A peer's kudos stand beside the achievement; one's own are refused."""
     path = f"/api/achievements/{learner}/finisher/kudos"

@@ -152,6 +152,7 @@ RULES = [
     {"id": "kinds", "when": {}, "agg": "distinct", "of": "item", "tiers": [{"gte": 1}, {"gte": 2}]},
     {"id": "week", "when": {}, "agg": "count", "window": "7d", "tiers": [{"gte": 3}]},
     {"id": "good", "when": {"where": [["score", "ge", 0.9]]}, "agg": "count", "tiers": [{"gte": 1}]},
+    {"id": "again", "when": {}, "agg": "count", "repeat": "weekly", "tiers": [{"gte": 2}], "requires": ["first"]},
 ]
 
 
@@ -163,16 +164,27 @@ def test_achievements_by_hand():
         for number, day in enumerate(days)
     ]
     progress, unlocked = play(events, RULES)
-    assert progress == {"first": 2, "days": 3, "kinds": 2, "week": 3, "good": 0}
+    once = {"first": 2, "days": 3, "kinds": 2, "week": 3, "good": 0}
+    # Days 10 and 11 are a Sunday and a Monday: weeks end between them.
+    weeks = {("again", "1970-W02"): 1, ("again", "1970-W03"): 2, ("again", "1970-W07"): 1}
+    assert progress == {(rule, ""): value for rule, value in once.items()} | weeks
     # The streak is complete with event 2, but its requirement only with event 3; event 4 is too late for its window.
-    assert unlocked == {("first", 1): 3, ("days", 1): 3, ("kinds", 1): 0, ("kinds", 2): 1, ("week", 1): 2}
+    # The third week has two with event 2; it waits for its requirement, too.
+    assert unlocked == {
+        ("first", 1, ""): 3,
+        ("days", 1, ""): 3,
+        ("kinds", 1, ""): 0,
+        ("kinds", 2, ""): 1,
+        ("week", 1, ""): 2,
+        ("again", 1, "1970-W03"): 3,
+    }
 
 
 def test_bounds_are_of_single_precision():
     """A score of 0.9 as stored (float32) reaches a bound of 0.9."""
     stored = 0.8999999761581421
-    assert play([replace(PLAIN, score=stored)], RULES)[1]["good", 1] == LANDMARK_MS
-    assert ("good", 1) not in play([replace(PLAIN, score=None)], RULES)[1]
+    assert play([replace(PLAIN, score=stored)], RULES)[1]["good", 1, ""] == LANDMARK_MS
+    assert ("good", 1, "") not in play([replace(PLAIN, score=None)], RULES)[1]
 
 
 def test_differences_are_found():

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from models import (
+    achievement_periods,
     achievements,
     active_dates,
     activity,
@@ -23,14 +24,14 @@ from models import (
     sessions,
     trending,
 )
-from models.achievement_rules import compile_rules
+from models.achievement_rules import CompiledRule, compile_rules
 from models.columns import Interactions
 from models.grouping import Groups, group
 from models.learner import personality
 from models.learner.of_interactions import ItemSkills, attempts_of
 from models.learner.shared import Shared
 from models.learner.skill_states import SkillStates, followed
-from schemas.achievement_rules import shipped_rules
+from schemas.achievement_rules import Repeat, shipped_rules
 
 UNIVERSE = np.arange(1, 6)  # every learner of law_logs
 TOLERANCE = 1e-9
@@ -73,18 +74,50 @@ def _sessions(batches: Sequence[Interactions]) -> Any:
     return state
 
 
+def repeated(
+    held: dict[tuple[int, int, int], Any], rules: Sequence[CompiledRule], once: Any, batch: Interactions
+) -> list[Any]:
+    """What rules that repeat unlock in a batch; ``held`` keeps (progress, tiers, evidence) by slot, learner, period."""
+    groups, found = group(batch.learner), []
+    for rule in rules:
+        if rule.rule.repeat is Repeat.NEVER:
+            continue
+        mine = {key: cell for key, cell in held.items() if key[0] == rule.slot and key[1] in groups.keys}
+        stored = achievement_periods.Cells(
+            *(np.array([key[place] for key in mine], np.int64) for place in (1, 2)),
+            *(np.array([cell[place] for cell in mine.values()], np.int64) for place in (0, 1)),
+            np.array([len(cell[2]) for cell in mine.values()], np.int64),
+            *(np.array([entry[place] for cell in mine.values() for entry in cell[2]], np.int64) for place in (0, 1)),
+        )
+        seen = achievement_periods.touched(rule, batch)
+        cells, unlocks = achievement_periods.update(rule, stored, seen, batch, groups, once.unlocking)
+        entries = list(zip(cells.member.tolist(), cells.weight.tolist(), strict=True))
+        ends = np.cumsum(cells.entries).tolist()
+        for learner, period, progress, tiers, size, end in zip(
+            *(column.tolist() for column in cells[:5]), ends, strict=True
+        ):
+            held[rule.slot, learner, period] = (progress, tiers, entries[end - size : end])
+        found += list(zip(*(column.tolist() for column in unlocks), strict=True))
+    return found
+
+
 def _achievements(batches: Sequence[Interactions]) -> Any:
     rules = shipped_rules()
     compiled = compile_rules(rules, {rule.id: slot for slot, rule in enumerate(rules)})
-    found = []
+    once = [rule for rule in compiled if rule.rule.repeat is Repeat.NEVER]
+    found: list[Any] = []
     for learner in UNIVERSE.tolist():
         state = achievements.empty(1, len(rules))
+        cells: dict[tuple[int, int, int], Any] = {}
+        again: list[Any] = []
         for batch in batches:
             own = batch.take(batch.learner == learner)
             if len(own):
-                after = achievements.update(state, group(own.learner), own, compiled)
+                after = achievements.update(state, group(own.learner), own, once)
                 state = after.state
                 found += [tuple(unlock) for unlock in zip(*(column.tolist() for column in after.unlocks), strict=True)]
+                again += repeated(cells, compiled, after, own)
+        found += [sorted(again), sorted(cells.items())]
         found.append((learner, state.progress.tolist(), state.tiers.tolist()))
         found += [
             (slot, *(column.tolist() for column in state.evidence[slot]))

@@ -3,39 +3,26 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
+from achievement_kit import Walker, compiled, rule
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from law_logs import batched_logs, interactions
 
 from models import achievements
-from models.achievement_evidence import LATEST_DAYS
 from models.achievement_rules import CompiledRule, compile_rules, matches
 from models.achievements import Achievements
 from models.columns import Interactions
 from models.grouping import Groups
-from schemas.achievement_rules import AchievementRule, Aggregate, Fact, Member, When, read_rules, shipped_rules
+from schemas.achievement_rules import Aggregate, Fact, Repeat, When, shipped_rules
 from schemas.interactions import TYPE_OF_CODE
 
 EXAMPLES = settings(max_examples=300, deadline=None)
 LEARNERS = np.arange(1, 4)
-
-
-def rule(rule_id: str, agg: str, tiers: list[int], **more: Any) -> dict[str, Any]:
-    """A rule as in a file."""
-    texts = {"title": rule_id, "description": rule_id, "category": "PRACTICE", "version": 1}
-    return {"id": rule_id, "agg": agg, "tiers": [{"gte": n} for n in tiers], "when": {}, **texts, **more}
-
-
-def compiled(*some: dict[str, Any]) -> tuple[CompiledRule, ...]:
-    """Rules as in a file, ready to run."""
-    rules = read_rules([("test.json", msgspec.json.encode(some))])
-    return compile_rules(rules, {one.id: slot for slot, one in enumerate(rules)})
 
 
 RULES = compiled(
@@ -69,55 +56,6 @@ _event = st.tuples(
 logs = st.lists(_event, max_size=50).map(interactions)
 
 
-@dataclass
-class Walker:
-    """One learner under one rule, event by event, with everything remembered."""
-
-    rule: AchievementRule
-    value: int = 0
-    tiers: int = 0
-    members: set[int] = field(default_factory=set)
-    counts: dict[int, int] = field(default_factory=dict)
-
-    def step(self, log: Interactions, row: int) -> None:
-        """Take one matching event into account."""
-        top = self.rule.thresholds[-1]
-        if self.value >= top:
-            return
-        day = int(log.local_day[row])
-        if self.rule.agg is Aggregate.DISTINCT:
-            column = {Member.ITEM: log.item, Member.CONTENT_TYPE: log.content_type, Member.LOCAL_DAY: log.local_day}
-            assert self.rule.of is not None
-            self.members.add(int(column[self.rule.of][row]))
-            self.value = len(self.members)
-        elif self.rule.agg is Aggregate.STREAK:
-            self.members.add(day)
-            self.value = max(self._run(first) for first in self.members)
-        elif self.rule.agg is Aggregate.SPAN:
-            self.members.add(day)
-            self.value = max(self.members) - min(self.members)
-        elif self.rule.agg is Aggregate.MASTERY:
-            self.members.add(int(log.item[row]))
-            self.value = len(self.members)
-        elif self.rule.field is not None and not self.rule.window_days:
-            stated = _hundredths(log, row)
-            self.value = max(self.value, stated) if self.rule.agg is Aggregate.MAX else self.value + stated
-        elif not self.rule.window_days:
-            self.value += 1
-        elif not self.counts or day > max(self.counts) - LATEST_DAYS:
-            self.counts[day] = self.counts.get(day, 0) + (1 if self.rule.field is None else _hundredths(log, row))
-            days = self.rule.window_days
-            sums = [sum(self.counts.get(day - k, 0) for k in range(days)) for day in range(day, day + days)]
-            self.value = max(self.value, *sums)
-        self.value = min(self.value, top)
-
-    def _run(self, day: int) -> int:
-        length = 0
-        while day + length in self.members:
-            length += 1
-        return length
-
-
 def walk(log: Interactions, rules: tuple[CompiledRule, ...]) -> tuple[list[Any], dict[int, list[tuple[int, int]]]]:
     """Unlocks in log order, and (value, tiers) by learner and rule, found event by event."""
     walkers = {learner: {one.slot: Walker(one.rule) for one in rules} for learner in LEARNERS.tolist()}
@@ -139,12 +77,6 @@ def walk(log: Interactions, rules: tuple[CompiledRule, ...]) -> tuple[list[Any],
                 unlocks.append((learner, slot, walker.tiers, int(log.at_ms[row])))
     states = {learner: [(own[slot].value, own[slot].tiers) for slot in sorted(own)] for learner, own in walkers.items()}
     return unlocks, states
-
-
-def _hundredths(log: Interactions, row: int) -> int:
-    """What RULES sum and compare: the time spent."""
-    stated = float(log.time_spent_seconds[row])
-    return 0 if np.isnan(stated) else round(stated * 100)
 
 
 def _matches(when: When, log: Interactions, row: int) -> bool:
@@ -178,7 +110,8 @@ def fold(batches: list[Interactions], rules: tuple[CompiledRule, ...]) -> tuple[
             ]
             order = np.lexsort((joined[1], joined[0]))
             state.evidence[slot] = type(one)(*(column[order] for column in joined))
-        unlocks += list(zip(*(column.tolist() for column in after.unlocks), strict=True))
+        assert (after.unlocks.period == achievements.ONCE).all()
+        unlocks += list(zip(*(column.tolist() for column in after.unlocks[:4]), strict=True))
     return unlocks, state
 
 
@@ -231,7 +164,7 @@ def test_any_permutation_and_split_unlocks_the_same(log: Interactions, data: st.
     assert {one[:3] for one in unlocks} == {one[:3] for one in other_unlocks}
 
 
-SHIPPED = shipped_rules()
+SHIPPED = [one for one in shipped_rules() if one.repeat is Repeat.NEVER]
 SHIPPED_COMPILED = compile_rules(SHIPPED, {one.id: slot for slot, one in enumerate(SHIPPED)})
 _dense = st.tuples(
     st.integers(1, 3), st.integers(1, 40), st.sampled_from([0, 3, 3, 8, 9, 10, 12, 13]),
@@ -242,7 +175,7 @@ _dense = st.tuples(
 @settings(max_examples=300, deadline=None)
 @given(log=st.lists(_dense, min_size=20, max_size=80).map(interactions), data=st.data())
 def test_the_shipped_rules_unlock_the_same_in_any_order(log: Interactions, data: st.DataObject) -> None:
-    """Of the rules that are shipped, none depends on the order in which events arrive."""
+    """Of the rules that are shipped and do not repeat, none depends on the order in which events arrive."""
     rows = np.array(data.draw(st.permutations(range(len(log)))), np.int64)
     unlocks, _ = fold([log], SHIPPED_COMPILED)
     other_unlocks, _ = fold([log.take(rows)], SHIPPED_COMPILED)
@@ -327,7 +260,7 @@ def test_a_lowered_threshold_is_reached_with_the_next_event() -> None:
     lower = compiled(rule("n", "count", [3, 10]))
     part = Achievements(before.progress[:1], before.tiers[:1], {})
     after = achievements.update(part, Groups(LEARNERS[:1], np.zeros(1, np.int64)), event, lower)
-    assert [column.tolist() for column in after.unlocks] == [[1], [0], [1], event.at_ms.tolist()]
+    assert [column.tolist() for column in after.unlocks] == [[1], [0], [1], event.at_ms.tolist(), [-1]]
 
 
 @pytest.mark.parametrize(

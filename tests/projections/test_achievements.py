@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from law_folds import repeated
 from law_logs import interactions
 
+from models.achievement_periods import period_name
 from models.achievement_rules import compile_rules
 from models.achievements import empty, update
 from models.columns import Interactions
@@ -20,7 +22,7 @@ from models.grouping import Groups
 from projections import achievements
 from projections.projection import Effects
 from projections.stores.postgres import Connection, connect
-from schemas.achievement_rules import AchievementRule, read_rules
+from schemas.achievement_rules import AchievementRule, Repeat, read_rules
 from schemas.notifications import CONTENT_TYPE, AchievementUnlocked
 
 EXAMPLES = settings(max_examples=40, deadline=None)
@@ -54,11 +56,11 @@ def apply(connection: Connection, batches: list[Interactions], *, fresh: bool = 
     return handed
 
 
-def unlocked(connection: Connection) -> list[tuple[int, str, int, int]]:
-    """(learner, achievement, tier, event time) of every unlock."""
+def unlocked(connection: Connection) -> list[tuple[int, str, int, int, str]]:
+    """(learner, achievement, tier, event time, period) of every unlock."""
     return connection.execute(
-        "SELECT learner_key, achievement_id, tier, (date_part('epoch', unlocked_at) * 1000)::bigint "
-        "FROM achievement_unlock ORDER BY 1, 2, 3"
+        "SELECT learner_key, achievement_id, tier, (date_part('epoch', unlocked_at) * 1000)::bigint, period "
+        "FROM achievement_unlock ORDER BY 1, 2, 3, 4, 5"
     ).fetchall()
 
 
@@ -82,12 +84,11 @@ def test_the_rows_are_the_fold(connection: Connection, log: Interactions, size: 
     slots = achievements.register(connection, rules)
     compiled = compile_rules(rules, slots)
     present = np.unique(log.learner)
-    expected = update(
-        empty(len(present), len(slots)),
-        Groups(present, np.searchsorted(present, log.learner)),
-        log,
-        compiled,
-    )
+    groups = Groups(present, np.searchsorted(present, log.learner))
+    once = [rule for rule in compiled if rule.rule.repeat is Repeat.NEVER]
+    expected = update(empty(len(present), len(slots)), groups, log, once)
+    cells: dict[tuple[int, int, int], object] = {}
+    again = repeated(cells, compiled, expected, log)
     kept = achievements.load(connection, present, len(slots))
     np.testing.assert_array_equal(kept.progress, expected.state.progress)
     np.testing.assert_array_equal(kept.tiers, expected.state.tiers)
@@ -96,8 +97,17 @@ def test_the_rows_are_the_fold(connection: Connection, log: Interactions, size: 
             for one, other in zip(kept.evidence[slot], evidence, strict=True):
                 np.testing.assert_array_equal(one, other)
     names = {slot: rule_id for rule_id, slot in slots.items()}
-    found = zip(*(column.tolist() for column in expected.unlocks), strict=True)
-    assert unlocked(connection) == sorted((learner, names[slot], tier, at) for learner, slot, tier, at in found)
+    found = [*zip(*(column.tolist() for column in expected.unlocks), strict=True), *again]
+    repeat = {rule.slot: rule.rule.repeat for rule in compiled}
+    assert unlocked(connection) == sorted(
+        (learner, names[slot], tier, at, period_name(repeat[slot], period)) for learner, slot, tier, at, period in found
+    )
+    assert cells == {
+        (slot - 1, learner, period): (progress, tiers, list(zip(members, weights, strict=True)))
+        for slot, learner, period, progress, tiers, members, weights in connection.execute(
+            "SELECT slot, learner_key, period, progress, tiers, members, weights FROM achievement_period"
+        ).fetchall()
+    }
     assert len(ids_of(handed)) == len(unlocked(connection))
 
 
@@ -123,7 +133,7 @@ def test_a_rolled_back_batch_unlocks_with_the_next_attempt(connection: Connectio
     assert unlocked(connection) == []
     handed = apply(connection, [log], fresh=False)
     assert ids_of(handed) == ids_of([lost])
-    assert [row[1:3] for row in unlocked(connection)] == [
+    assert [row[1:3] for row in unlocked(connection) if not row[4]] == [
         ("all-kinds-finished", 1), ("all-rounder", 1), ("explorer", 1), ("finisher", 1), ("finisher", 2),
         ("first-steps", 1), ("marathon", 1), ("strong-week", 1),
     ]  # fmt: skip
@@ -147,13 +157,13 @@ def test_a_rebuild_gives_the_same_ids(connection: Connection) -> None:
     """Replaying the log into empty tables gives byte-equal unlocks and announces nothing."""
     log = interactions([(1, item % 7, 3, item * 700, 0, 0) for item in range(60)])
     apply(connection, cut(log, 9))
-    before = connection.execute("SELECT * FROM achievement_unlock ORDER BY 1, 2, 3").fetchall()
-    connection.execute("TRUNCATE achievement_progress, achievement_unlock")
-    effects = Effects(applied_seq=before[0][-1], replaying=True)
+    before = connection.execute("SELECT * FROM achievement_unlock ORDER BY 1, 2, 3, 7").fetchall()
+    connection.execute("TRUNCATE achievement_progress, achievement_period, achievement_unlock")
+    effects = Effects(applied_seq=1, replaying=True)
     with connection.transaction():
         achievements.apply(connection, log, effects)
-    after = connection.execute("SELECT * FROM achievement_unlock ORDER BY 1, 2, 3").fetchall()
-    assert [row[:-1] for row in after] == [row[:-1] for row in before]
+    after = connection.execute("SELECT * FROM achievement_unlock ORDER BY 1, 2, 3, 7").fetchall()
+    assert [(*row[:5], row[6]) for row in after] == [(*row[:5], row[6]) for row in before]
     assert len(before) > 5
     assert effects.outbox == []
 
@@ -176,6 +186,30 @@ def test_claims_have_four_outcomes(connection: Connection) -> None:
     apply(connection, [interactions([(1, item, 3, item, 0, 0) for item in range(2, 12)])], fresh=False)
     assert achievements.claim(connection, 1, "finisher") == "claimed"
     assert connection.execute("SELECT tier FROM achievement_claim ORDER BY 1").fetchall() == [(1,), (2,)]
+
+
+def test_each_week_has_its_own_unlock_id_and_claim(connection: Connection) -> None:
+    """The same tier of two weeks is unlocked and announced twice, under two ids; one claim claims both."""
+    days = (1, 2, 3, 8, 9, 10)  # 2024-04-01 is a Monday
+    (effects,) = apply(connection, [interactions([(1, 1, 0, day * 1440 + 600, 0, 0) for day in days])])
+    weekly = [row for row in unlocked(connection) if row[4]]
+    assert [(row[1], row[2], row[4]) for row in weekly] == [
+        ("week-of-learning", 1, "2024-W14"),
+        ("week-of-learning", 1, "2024-W15"),
+    ]
+    records = [record for record in effects.outbox if record.topic == "achievements"]
+    events = [msgspec.json.decode(record.value or b"", type=AchievementUnlocked) for record in records]
+    told = {event.data.period: event.id for event in events if event.data.achievement_id == "week-of-learning"}
+    assert told.keys() == {"2024-W14", "2024-W15"}
+    stored = connection.execute("SELECT period, unlock_id::text FROM achievement_unlock WHERE period <> ''").fetchall()
+    assert told == dict(stored)
+    assert all(event.data.period is None for event in events if event.data.achievement_id == "first-steps")
+    assert achievements.claim(connection, 1, "week-of-learning") == "claimed"
+    assert achievements.claim(connection, 1, "week-of-learning") == "already"
+    apply(connection, [interactions([(1, 1, 0, day * 1440 + 600, 0, 0) for day in (15, 16, 17)])], fresh=False)
+    assert achievements.claim(connection, 1, "week-of-learning") == "claimed"
+    claimed = connection.execute("SELECT period FROM achievement_claim ORDER BY 1").fetchall()
+    assert claimed == [("2024-W14",), ("2024-W15",), ("2024-W16",)]
 
 
 def test_of_rival_claims_one_wins(connection: Connection, module_database_url: str) -> None:

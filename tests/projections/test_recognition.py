@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from recorder_kit import event, poll, users_of
 
@@ -137,6 +138,32 @@ def test_a_mastered_skill_is_an_achievement(product: Product) -> None:
     assert rebuild(product.url, "achievements").differences == 0
 
 
+def weekly(threshold: int) -> tuple[AchievementRule, ...]:
+    """The shipped rules with another threshold of `week-of-learning`."""
+    (rule,) = (one for one in shipped_rules() if one.id == "week-of-learning")
+    tiers = (msgspec.structs.replace(rule.tiers[0], gte=threshold),)
+    mine = msgspec.structs.replace(rule, version=2 + threshold, tiers=tiers)
+    return tuple(mine if one.id == rule.id else one for one in shipped_rules())
+
+
+def test_a_rebuild_evaluates_past_weeks_anew_and_takes_none_away(
+    product: Product, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lowered threshold unlocks the weeks that had reached it; a raised one leaves what is unlocked."""
+    user = next(USERS)
+    days = ("05", "06", "07", "13", "14")  # three days of one week, two of the next
+    product.record("interactions", [event(user, occurredAt=f"2026-01-{day}T10:00:00Z") for day in days])
+    weeks = "SELECT period FROM achievement_unlock JOIN learners USING (learner_key) " \
+        "WHERE user_id = %s AND achievement_id = 'week-of-learning' ORDER BY 1"  # fmt: skip
+    assert product.connection.execute(weeks, (user,)).fetchall() == [("2026-W02",)]
+    assert rebuild(product.url, "achievements").differences == 0
+    for threshold, expected in ((2, ["2026-W02", "2026-W03"]), (6, ["2026-W02", "2026-W03"])):
+        monkeypatch.setattr(achievements, "rules", lambda threshold=threshold: weekly(threshold))
+        rebuild(product.url, "achievements")
+        assert [row[0] for row in product.connection.execute(weeks, (user,)).fetchall()] == expected
+        assert rebuild(product.url, "achievements").differences == 0
+
+
 def test_an_erased_learner_leaves_no_recognition(product: Product) -> None:
     """Kudos received and given, the page and mastered skills go with the learner."""
     user, peer = next(USERS), next(USERS)
@@ -148,7 +175,13 @@ def test_an_erased_learner_leaves_no_recognition(product: Product) -> None:
     key = "SELECT learner_key FROM learners WHERE user_id = %s"
     (learner,) = product.connection.execute(key, (user,)).fetchone()
     product.command("EraseRequested", user)
-    for table in ("achievement_kudos", "learner_private_page", "skill_mastered", "achievement_unlock"):
+    for table in (
+        "achievement_kudos",
+        "learner_private_page",
+        "skill_mastered",
+        "achievement_unlock",
+        "achievement_period",
+    ):
         left = f"SELECT count(*) FROM {table} WHERE learner_key = %s"
         assert product.connection.execute(left, (learner,)).fetchone() == (0,), table
     given = product.connection.execute("SELECT count(*) FROM achievement_kudos WHERE giver_key = %s", (learner,))

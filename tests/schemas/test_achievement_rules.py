@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from schemas.achievement_rules import Aggregate, Category, RuleError, read_rules, shipped_rules
+from schemas.achievement_rules import Aggregate, Category, Repeat, RuleError, read_rules, shipped_rules
 
 GOOD: dict[str, Any] = {
     "id": "sharer",
@@ -49,7 +49,12 @@ def text(*rules: dict[str, Any]) -> list[tuple[str, bytes]]:
         ({"agg": "mastery", "of": None}, "$[0].when: a `mastery` rule counts mastered skills only"),
         ({"when": {"fact": "KUDOS_RECEIVED", "types": ["SHARE"]}}, "$[0].when.fact: a fact has no types"),
         ({"when": {"fact": "SKILL_MASTERED"}}, "$[0].when.fact: mastered skills are counted by `agg` `mastery`"),
-        ({"repeat": "daily"}, "$[0].repeat"),
+        ({"repeat": "yearly"}, "$[0].repeat"),
+        ({"repeat": "weekly", "of": "local_month"}, "$[0].repeat: `local_month` looks beyond one day, week or month"),
+        ({"repeat": "daily", "agg": "span", "of": None}, "$[0].repeat: `span` looks beyond one day, week or month"),
+        ({"repeat": "weekly", "agg": "count", "of": None, "window": "7d"}, "$[0].window: a rule that repeats counts"),
+        ({"repeat": "weekly", "of": "local_day"}, "$[0].tiers[1].gte: must be at most 7 for `distinct` that repeats"),
+        ({"repeat": "weekly", "requires": ["sharer"]}, "$[0].requires[0]: `sharer` repeats; require one that does not"),
         ({"tiers": []}, "$[0].tiers"),
         ({"tiers": [{"gte": 0}]}, "$[0].tiers[0].gte"),
         ({"tiers": [{"gte": 5}, {"gte": 5}]}, "$[0].tiers[1].gte: must be above the tier before it (5)"),
@@ -116,6 +121,7 @@ def test_the_shipped_rules_cover_the_grammar() -> None:
     assert {rule.agg for rule in rules} == set(Aggregate)
     assert {"all", "local_day", "7d", "30d"} == {rule.window for rule in rules}
     assert any(rule.requires for rule in rules)
+    assert {rule.repeat for rule in rules} == {Repeat.NEVER, Repeat.WEEKLY, Repeat.MONTHLY}
 
 
 def test_the_guide_lists_the_shipped_rules() -> None:
