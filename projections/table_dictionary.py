@@ -86,16 +86,16 @@ def tables() -> dict[str, Table]:
 
 
 def readers() -> list[tuple[str, str]]:
-    """(name, comment above it) of every view and function that the migrations offer to readers."""
-    shown = []
+    """(name, comment above it) of every view and function that the migrations offer to readers, as last made."""
+    shown: dict[str, str] = {}
     for file in sorted(SQL.glob("*.sql")):
         above: list[str] = []
         for line in file.read_text(encoding="utf-8").splitlines():
             made = _SHOWN.match(line)
             if made:
-                shown.append((made[2], _sentence(above)))
+                shown[made[2]] = _sentence(above) or shown.get(made[2], "")
             above = [*above, line[2:].strip()] if line.startswith("--") else []
-    return shown
+    return list(shown.items())
 
 
 def page() -> str:
@@ -133,7 +133,7 @@ def _read_statements(text: str, found: dict[str, Table]) -> None:
 
 
 def _read_column(line: str, table: Table) -> None:
-    key = re.match(r"PRIMARY KEY \(([^)]*)\)", line)
+    key = re.match(r"(?:ADD )?PRIMARY KEY \(([^)]*)\)", line)
     if key:
         table.key = key[1]
     column = _COLUMN.match(line)

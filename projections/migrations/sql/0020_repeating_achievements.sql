@@ -22,8 +22,7 @@ CREATE TABLE achievement_period (
     PRIMARY KEY (learner_key, slot, period)
 ) WITH (fillfactor = 80);
 
-DROP VIEW reporting.achievements;
-CREATE VIEW reporting.achievements AS
+CREATE OR REPLACE VIEW reporting.achievements AS
 SELECT u.achievement_id, r.definition ->> 'title' AS title, u.tier, count(*) AS unlocked,
        count(c.learner_key) AS claimed, max(u.unlocked_at) AS last_unlocked_at
 FROM achievement_unlock u
