@@ -31,6 +31,7 @@ from streams import startup_checks
 from streams.intake import decode_slice
 from streams.learner_model import Teaching
 from streams.metrics_server import serve_metrics
+from streams.process_memory import return_large_blocks, search_seldom
 from streams.recommender_gauges import show
 from streams.recommender_settings import RecommenderSettings
 from streams.recommender_singleton import hold_alone
@@ -288,11 +289,13 @@ def build(settings: RecommenderSettings) -> BatchApp:
 
 def main(settings: RecommenderSettings) -> None:
     """Runs the recommender until it is told to stop; returns only by exiting."""
+    return_large_blocks()
     startup_checks.check_all()
     serve_metrics(settings.metrics_host, settings.metrics_port)
     warm_up()
     with hold_alone(settings.database_url):
         app = build(settings)
+        search_seldom()
         faust.Worker(
             app, loglevel=settings.log_level, redirect_stdouts=False, override_logging=False
         ).execute_from_commandline()

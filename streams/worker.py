@@ -35,6 +35,7 @@ from streams.list_tick import ListTick
 from streams.metrics_server import serve_metrics
 from streams.outbox_relay import OutboxRelay
 from streams.poll_store import PollStore
+from streams.process_memory import return_large_blocks, search_seldom
 from streams.settings import WorkerSettings
 from streams.transport import EXIT_CRASHED, BatchApp, Poll, PollSchema, batch_app
 
@@ -223,11 +224,13 @@ def build(settings: WorkerSettings) -> BatchApp:
 
 def main(settings: WorkerSettings) -> None:
     """Runs one worker until it is told to stop; returns only by exiting."""
+    return_large_blocks()
     startup_checks.check_all()
     # Four threads share the interpreter; the one that the database has just answered should not wait 5 ms for it.
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     serve_metrics(settings.metrics_host, settings.metrics_port)
     app = build(settings)
+    search_seldom()
     faust.Worker(
         app, loglevel=settings.log_level, redirect_stdouts=False, override_logging=False
     ).execute_from_commandline()
