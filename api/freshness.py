@@ -47,13 +47,19 @@ class Freshness:
         """How long the request is ready to wait."""
         return wait_seconds(headers.get(PREFER_HEADER), self._limits.usual_wait_seconds, self._limits.wait_seconds)
 
+    @staticmethod
+    def is_patient(headers: dict[bytes, bytes]) -> bool:
+        """Whether the request says itself how long it is ready to wait."""
+        return PREFER_HEADER in headers
+
     async def wait(self, headers: dict[bytes, bytes], parameters: dict[str, str], part: int | None) -> Awaited:
         """Waits until the read models have passed the request's token, as far as it concerns ``part`` (None: all)."""
         presented = self.presented(headers, parameters)
         if not presented:
             return Awaited(presented, 0.0, stale=False)
         seconds = self.wait_seconds(headers)
-        left = await self._waiting.for_positions(relevant(presented, part), seconds)
+        patient = self.is_patient(headers)
+        left = await self._waiting.for_positions(relevant(presented, part), seconds, patient=patient)
         if left is None:
             self._metrics.stale.inc()
         return Awaited(presented, left or 0.0, stale=left is None)

@@ -33,8 +33,11 @@ class Limits:
     """What a command or a read with a token waits when it does not say."""
     stream_seconds: float = 900.0
     """A stream of events ends after this time and is resumed, maybe elsewhere, by whoever still may."""
-    answer_seconds: float = 0.9
-    """Postgres has this long to answer, and Kafka to acknowledge; then the request is refused (503)."""
+    answer_seconds: float = 0.65
+    """Postgres has this long to answer, and Kafka to acknowledge; then the request is refused (503).
+
+    A request may wait for Redis twice before (its rate, then a list or its idempotency key): within a second together.
+    """
     errors: int = 100
     """Refused items that one answer describes."""
 

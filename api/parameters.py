@@ -75,6 +75,11 @@ def text(parameters: dict[str, str], name: str, most_characters: int) -> str | N
     return value
 
 
+def bad_cursor() -> ProblemError:
+    """The problem of a cursor that was not made here."""
+    return bad_parameter("cursor", "Send the cursor of the next page as an answer gave it, or none for the first.")
+
+
 def identifier(segment: str | bytes, name: str) -> str:
     """An id from its percent-encoded path segment: any characters but U+0000, 1 to 128 of them.
 

@@ -240,7 +240,8 @@ class Lists:
         wanted = (needed.learner_key, asked.kind)
         if dependencies.redis is not None and stored_kind(asked.kind) == BEST:
             await dependencies.redis.await_list(needed.learner_key)
-        left = await dependencies.waiting.for_list(wanted, needed.applied_seq, awaited.seconds_left)
+        patient = dependencies.freshness.is_patient(headers)
+        left = await dependencies.waiting.for_list(wanted, needed.applied_seq, awaited.seconds_left, patient=patient)
         if left is None:
             dependencies.metrics.stale.inc()
             return found, Awaited(awaited.presented, 0.0, stale=True)

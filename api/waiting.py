@@ -2,7 +2,7 @@
 
 While somebody waits, one background task asks Postgres every few milliseconds for all of them together; when nobody
 waits, nothing is asked.  Waiting never fails a read: it ends with the answer, with the deadline, or at once when too
-many wait already, and the read then says that it is stale.
+many wait already, and the read then says that it is stale.  Who did not ask to wait does not wait for Postgres either.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ FetchLists = Callable[[Sequence[ListKey]], Awaitable[Mapping[ListKey, int]]]
 
 @dataclass(eq=False, slots=True)
 class _Waiter:
-    done: asyncio.Future[None]
+    done: asyncio.Future[bool]
+    """Whether what is waited for arrived."""
+    patient: bool
     positions: Positions = field(default_factory=dict)
     wanted: ListKey | None = None
     applied_seq: int = 0
@@ -38,7 +40,7 @@ class Waiting:
     Args:
         fetch_offsets: the next offset of every partition that the read models have passed.
         fetch_lists: how far the lists of some learners are.
-        failures: what these raise when Postgres is away; waiting then goes on until its deadline.
+        failures: what these raise when Postgres is away; the patient wait on until their deadline.
         most_waiters: readers that may wait at a time.
     """
 
@@ -63,15 +65,21 @@ class Waiting:
         """Readers waiting now."""
         return len(self._waiters)
 
-    async def for_positions(self, positions: Positions, seconds: float) -> float | None:
-        """Waits until the read models have passed all positions; the seconds left, or None if they have not."""
+    async def for_positions(self, positions: Positions, seconds: float, *, patient: bool) -> float | None:
+        """Waits until the read models have passed all positions; the seconds left, or None if they have not.
+
+        Args:
+            positions: what has to be passed.
+            seconds: how long at most.
+            patient: also while Postgres does not answer.
+        """
         if not positions:
             return seconds
-        return await self._wait(lambda done: _Waiter(done, positions=positions), seconds)
+        return await self._wait(lambda done: _Waiter(done, patient, positions=positions), seconds)
 
-    async def for_list(self, wanted: ListKey, applied_seq: int, seconds: float) -> float | None:
+    async def for_list(self, wanted: ListKey, applied_seq: int, seconds: float, *, patient: bool) -> float | None:
         """Waits until a list reflects a transaction; the seconds left, or None if it does not."""
-        return await self._wait(lambda done: _Waiter(done, wanted=wanted, applied_seq=applied_seq), seconds)
+        return await self._wait(lambda done: _Waiter(done, patient, wanted=wanted, applied_seq=applied_seq), seconds)
 
     async def close(self) -> None:
         """Lets everybody go."""
@@ -82,7 +90,7 @@ class Waiting:
         for waiter in self._waiters:
             waiter.done.cancel()
 
-    async def _wait(self, make: Callable[[asyncio.Future[None]], _Waiter], seconds: float) -> float | None:
+    async def _wait(self, make: Callable[[asyncio.Future[bool]], _Waiter], seconds: float) -> float | None:
         if len(self._waiters) >= self._most_waiters:
             self.refused += 1
             return None
@@ -95,7 +103,8 @@ class Waiting:
         try:
             # One look is always taken, however short the deadline: what has arrived needs no waiting.
             async with asyncio.timeout(max(seconds, POLL_SECONDS * 5)):
-                await waiter.done
+                if not await waiter.done:
+                    return None
         except TimeoutError:
             return None
         finally:
@@ -104,12 +113,16 @@ class Waiting:
 
     async def _poll(self) -> None:
         while self._waiters:
-            with contextlib.suppress(self._failures):
-                await self._look()
+            waiters = list(self._waiters)
+            try:
+                await self._look(waiters)
+            except self._failures:
+                for waiter in waiters:
+                    if not waiter.patient:
+                        _release(waiter, arrived=False)
             await asyncio.sleep(POLL_SECONDS)
 
-    async def _look(self) -> None:
-        waiters = list(self._waiters)
+    async def _look(self, waiters: list[_Waiter]) -> None:
         if any(waiter.positions for waiter in waiters):
             offsets = await self._fetch_offsets()
             for waiter in waiters:
@@ -128,6 +141,6 @@ def passed(offsets: Offsets, positions: Positions) -> bool:
     return all(offsets.get(partition, 0) >= offset for partition, offset in positions.items())
 
 
-def _release(waiter: _Waiter) -> None:
+def _release(waiter: _Waiter, *, arrived: bool = True) -> None:
     if not waiter.done.done():
-        waiter.done.set_result(None)
+        waiter.done.set_result(arrived)

@@ -133,6 +133,6 @@ async def receipt_answer(
     ]
     if b"wait" in headers.get(b"prefer", b""):
         seconds = dependencies.freshness.wait_seconds(headers)
-        folded = await dependencies.waiting.for_positions(positions, seconds) is not None
+        folded = await dependencies.waiting.for_positions(positions, seconds, patient=True) is not None
         answer.append((b"preference-applied", b"wait=%d" % seconds) if folded else (b"x-stale", b"true"))
     return Answer(202, answer, body)

@@ -570,6 +570,6 @@ BATCH_RESULT: Final[list[dict[str, Any]]] = [
 ]
 
 LEARNER_PAGE: Final[list[dict[str, Any]]] = [
-    {"learners": [{"userId": "u-17", "firstSeenAt": _TIME}], "nextCursor": "dS0xNw"},
+    {"learners": [{"userId": "u-17", "firstSeenAt": _TIME}], "nextCursor": "pHUtMTc"},
     {"learners": [], "nextCursor": None},
 ]

@@ -47,7 +47,7 @@ class Access:
         *,
         required: bool = False,
         origins: frozenset[str] = frozenset(),
-        answer_seconds: float = 0.9,
+        answer_seconds: float = 0.65,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.keys = keys

@@ -64,6 +64,13 @@ def text_parameter(name: str, description: str, most_characters: int, example: s
     return Parameter(name=name, where="query", description=description, schema=schema, example=example)
 
 
+def cursor_parameter(kind: str, description: str, example: str) -> Parameter:
+    """A query parameter that ``api.cursors.read`` reads."""
+    schema = {"type": "string", "format": kind}
+    return Parameter(name="cursor", where="query", description=description, schema=schema, example=example)
+
+
+NEXT_PAGE = Header(name="Link", description='The next page, `rel="next"` (RFC 8288).', schema={"type": "string"})
 CONSISTENCY_TOKEN = Header(
     name="X-Consistency-Token",
     description="Present it, and later answers are at least as new as this one.",
@@ -137,9 +144,10 @@ COMMAND_LINK = Link(
 )
 
 
-def fresh(description: str, kind: Any, examples: Sequence[Any], *links: Link) -> Reply:
-    """200 of a read, with the headers that say how new it is."""
-    return Reply(description=description, type=kind, examples=examples, headers=FRESHNESS_HEADERS, links=links)
+def fresh(description: str, kind: Any, examples: Sequence[Any], *links: Link, headers: Sequence[Header] = ()) -> Reply:
+    """200 of a read, with the headers that say how new it is, and more of them."""
+    headers = (*FRESHNESS_HEADERS, *headers)
+    return Reply(description=description, type=kind, examples=examples, headers=headers, links=links)
 
 
 def published(description: str, kind: Any, examples: Sequence[Any]) -> Mapping[int, Reply]:

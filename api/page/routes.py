@@ -245,7 +245,7 @@ class LivePage:
     async def _path(self, user_id: str, part: int, now_ms: int) -> LearningPath | None:
         """The newest path."""
         pool = self._dependencies.pool
-        found = await learning_paths.read_all(pool, user_id, part)
+        found = await learning_paths.read_some(pool, user_id, part, 1)
         if found is None or not found.paths:
             return None
         answer = await learning_paths.read(pool, found.paths[0].path_id, user_id, part, now_ms)

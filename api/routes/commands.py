@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 from urllib.parse import quote
 
@@ -24,6 +25,7 @@ from api.writes import publish
 from projections.reads import command_results
 from projections.reads.command_results import Verdict
 from projections.reads.freshness import moment, relevant
+from projections.stores.postgres_pool import Unavailable
 from schemas import examples
 from schemas.commands import (
     AchievementClaimed,
@@ -114,7 +116,7 @@ class _Commands:
         presented = relevant(dependencies.freshness.presented(headers, parameters), None)
         # Without Prefer the answer comes at once: whoever polls does the waiting.
         seconds = dependencies.freshness.wait_seconds(headers) if b"prefer" in headers else 0.0
-        passed = await dependencies.waiting.for_positions(presented, seconds) is not None
+        passed = await dependencies.waiting.for_positions(presented, seconds, patient=True) is not None
         verdict = await command_results.read(dependencies.pool, command_id)
         if verdict is None and presented and not passed:
             pending = CommandReceipt(command_id=command_id, status=CommandStatus.PENDING)
@@ -152,8 +154,10 @@ async def issue(
     token = dependencies.freshness.token(positions)
     answer: Headers = [*_NO_STORE, (TOKEN_HEADER, token.encode())]
     verdict = None
-    if seconds and await dependencies.waiting.for_positions(positions, seconds) is not None:
-        verdict = await command_results.read(dependencies.pool, command.command_id)
+    patient = dependencies.freshness.is_patient(headers)
+    if seconds and await dependencies.waiting.for_positions(positions, seconds, patient=patient) is not None:
+        with contextlib.suppress(Unavailable):  # the command is in the log: its verdict can be asked for later
+            verdict = await command_results.read(dependencies.pool, command.command_id)
     where = f"/api/commands/{command.command_id}?token={token}"
     if verdict is None:
         receipt = CommandReceipt(

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import binascii
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from urllib.parse import urlencode
-
 import msgspec
 from litestar.handlers import HTTPRouteHandler
 
+from api import cursors
 from api.bodies import check_media_type
-from api.contract.parts import CACHE_CONTROL, PREFER, number_parameter, text_parameter, verdicts
-from api.contract.vocabulary import Body, Contract, Header, Parameter, Reply
+from api.contract.parts import (
+    CACHE_CONTROL,
+    NEXT_PAGE,
+    PREFER,
+    cursor_parameter,
+    number_parameter,
+    text_parameter,
+    verdicts,
+)
+from api.contract.vocabulary import Body, Contract, Reply
 from api.dependencies import Dependencies
-from api.parameters import identifier, query, text, whole_number
-from api.problems import Answer, Headers, bad_parameter, invalid_body
+from api.parameters import bad_cursor, identifier, query, text, whole_number
+from api.problems import Answer, Headers, invalid_body
 from api.routes.commands import envelope, issue, segment
 from api.routes.exchange import HttpRequest, json_answer, request_headers, route
 from projections.reads import learners
@@ -28,7 +33,6 @@ from schemas.read_models import LearnerEntry, LearnerPage
 SEARCH = frozenset({"prefix", "cursor", "limit"})
 USUAL_LIMIT = 50
 LARGEST_LIMIT = 500
-LONGEST_CURSOR = 4 * MAX_ID_LENGTH * 4 // 3 + 4
 _CONSENT: JsonDecoder[ConsentRequest] = JsonDecoder(ConsentRequest)
 
 _SEARCH = Contract(
@@ -37,13 +41,7 @@ _SEARCH = Contract(
     tag="Learners",
     parameters=(
         text_parameter("prefix", "What the id begins with.", MAX_ID_LENGTH, "u-"),
-        Parameter(
-            name="cursor",
-            where="query",
-            description="`nextCursor` of the page before.",
-            schema={"type": "string", "format": "learner-cursor"},
-            example="dS0xNw",
-        ),
+        cursor_parameter("learner-cursor", "`nextCursor` of the page before.", "pHUtMTc"),
         number_parameter("limit", "Learners at most.", USUAL_LIMIT, 1, LARGEST_LIMIT),
     ),
     replies={
@@ -51,10 +49,7 @@ _SEARCH = Contract(
             description="A page.",
             type=LearnerPage,
             examples=examples.LEARNER_PAGE,
-            headers=(
-                CACHE_CONTROL,
-                Header(name="Link", description='The next page, `rel="next"` (RFC 8288).', schema={"type": "string"}),
-            ),
+            headers=(CACHE_CONTROL, NEXT_PAGE),
         )
     },
 )
@@ -98,9 +93,9 @@ class _Learners:
         headers: Headers = [(b"cache-control", b"private, no-store")]
         cursor = None
         if len(found) > limit:
-            cursor = urlsafe_b64encode(shown[-1].user_id.encode()).rstrip(b"=").decode()
-            again = urlencode({**({"prefix": prefix} if prefix else {}), "limit": limit, "cursor": cursor})
-            headers.append((b"link", f'</api/learners?{again}>; rel="next"'.encode()))
+            cursor = cursors.written(shown[-1].user_id)
+            narrowed = {"prefix": prefix} if prefix else {}
+            headers.append(cursors.link("/api/learners", **narrowed, limit=limit, cursor=cursor))
         return json_answer(LearnerPage(learners=shown, next_cursor=cursor), headers)
 
     async def erase(self, request: HttpRequest) -> Answer:
@@ -121,17 +116,8 @@ class _Learners:
 
 
 def _after(cursor: str) -> str:
-    """The id that a cursor stands behind."""
-    try:
-        if len(cursor) > LONGEST_CURSOR:
-            raise ValueError
-        after = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)).decode()
-    except (binascii.Error, ValueError):
-        raise _bad_cursor() from None
+    """The id that a cursor stands behind; "" without one."""
+    after = cursors.read(cursor, str) if cursor else ""
     if "\0" in after:
-        raise _bad_cursor()
+        raise bad_cursor()
     return after
-
-
-def _bad_cursor() -> Exception:
-    return bad_parameter("cursor", "Send `nextCursor` as an answer gave it, or none for the first page.")

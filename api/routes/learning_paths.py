@@ -5,27 +5,32 @@ from __future__ import annotations
 import msgspec
 from litestar.handlers import HTTPRouteHandler
 
+from api import cursors
 from api.access.rules import reach, reaches_owner
 from api.bodies import check_media_type
 from api.contract.parts import (
     IDEMPOTENCY_KEY,
     IDENTIFIER,
+    NEXT_PAGE,
     PATH_LINK,
     PATHS_LINK,
     PREFER,
     READ_TOKEN,
+    cursor_parameter,
     fresh,
+    number_parameter,
     verdicts,
 )
 from api.contract.vocabulary import Body, Contract, Parameter
 from api.dependencies import Dependencies
 from api.idempotency import repeatable
 from api.ids import new_id
-from api.parameters import TOKEN, identifier, query
+from api.parameters import TOKEN, bad_cursor, identifier, query, whole_number
 from api.problems import Answer, bad_parameter, invalid_body, problem
 from api.routes.commands import envelope, issue, segment
 from api.routes.exchange import HttpRequest, json_answer, not_found, request_headers, route
 from projections.reads import learning_paths
+from projections.reads.learning_paths import PathPlace
 from schemas import examples
 from schemas.commands import PathCreated, PathProgressed, ProgressRequest
 from schemas.decode import JsonDecoder
@@ -35,7 +40,10 @@ from schemas.learning_paths import LearningPath, PathSummary
 from schemas.paths import PathRequest
 
 ONLY_TOKEN = frozenset({TOKEN})
-LIST = frozenset({"userId", TOKEN})
+LIST = frozenset({"userId", "cursor", "limit", TOKEN})
+USUAL_LIMIT = 50
+LARGEST_LIMIT = 200
+PATH_CURSOR = "ks8ABhdjtsecAKZwYXRoLTI"
 _PATH: JsonDecoder[PathRequest] = JsonDecoder(PathRequest)
 _PROGRESS: JsonDecoder[ProgressRequest] = JsonDecoder(ProgressRequest)
 
@@ -60,10 +68,16 @@ _OF_LEARNER = Contract(
             example="u-17",
             required=True,
         ),
+        cursor_parameter("path-cursor", "What `cursor` is in the `Link` of the page before.", PATH_CURSOR),
+        number_parameter("limit", "Paths at most.", USUAL_LIMIT, 1, LARGEST_LIMIT),
         *READ_TOKEN,
         PREFER,
     ),
-    replies={200: fresh("The paths.", tuple[PathSummary, ...], [examples.PATH_SUMMARIES], PATH_LINK)},
+    replies={
+        200: fresh(
+            "A page of paths.", tuple[PathSummary, ...], [examples.PATH_SUMMARIES], PATH_LINK, headers=(NEXT_PAGE,)
+        )
+    },
     problems={404: "The learner is not known."},
 )
 _ONE = Contract(
@@ -81,6 +95,13 @@ _REPORT = Contract(
     replies=verdicts(),
     problems={404: "The path, or the module within it, is not known."},
 )
+
+
+class _Cursor(msgspec.Struct, array_like=True):
+    """Where a page of paths ended."""
+
+    issued_us: int
+    path_id: str
 
 
 def routes(dependencies: Dependencies) -> list[HTTPRouteHandler]:
@@ -160,10 +181,27 @@ class _Paths:
         user_id = parameters.get("userId")
         if user_id is None or len(user_id) > MAX_ID_LENGTH:
             raise bad_parameter("userId", f"`userId` is required: 1 to {MAX_ID_LENGTH} characters.")
+        limit = whole_number(parameters, "limit", USUAL_LIMIT, 1, LARGEST_LIMIT)
+        behind = _behind(parameters.get("cursor"))
         part = dependencies.partition(user_id)
         awaited = await dependencies.freshness.wait(request_headers(request), parameters, part)
         now_ms = dependencies.now_ms()
-        found = await learning_paths.read_all(dependencies.pool, user_id, part)
+        found = await learning_paths.read_some(dependencies.pool, user_id, part, limit + 1, behind)
         if found is None:
             raise not_found("The learner")
-        return json_answer(found.paths, dependencies.freshness.headers(found.seen, awaited, now_ms))
+        headers = dependencies.freshness.headers(found.seen, awaited, now_ms)
+        shown = found.paths[:limit]
+        if len(found.paths) > limit:
+            cursor = cursors.written(_Cursor(cursors.microseconds(shown[-1].created_at), shown[-1].path_id))
+            headers.append(cursors.link("/api/learning-paths", userId=user_id, limit=limit, cursor=cursor))
+        return json_answer(shown, headers)
+
+
+def _behind(cursor: str | None) -> PathPlace | None:
+    """The place that a cursor stands for."""
+    if cursor is None:
+        return None
+    place = cursors.read(cursor, _Cursor)
+    if "\0" in place.path_id:
+        raise bad_cursor()
+    return PathPlace(cursors.moment(place.issued_us), place.path_id)

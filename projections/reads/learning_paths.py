@@ -77,12 +77,17 @@ PATHS: LiteralString = """
 SELECT p.path_id, p.title, p.topic, p.level, p.issued_at, count(*)::int,
        (count(*) FILTER (WHERE least(m.completed_at, i.completed_at) IS NOT NULL))::int,
        avg(greatest(m.completion, i.completion))::float8
-FROM learning_path p
+FROM (
+    SELECT path_id, learner_key, title, topic, level, issued_at FROM learning_path
+    WHERE learner_key = (SELECT learner_key FROM learners WHERE user_id = %(user_id)s)
+      AND (%(issued_at)s::timestamptz IS NULL
+           OR issued_at < %(issued_at)s OR (issued_at = %(issued_at)s AND path_id > %(path_id)s))
+    ORDER BY issued_at DESC, path_id LIMIT %(limit)s
+) AS p
 JOIN path_module m USING (path_id)
 LEFT JOIN content c ON c.content_id = m.module_id
 LEFT JOIN item_progress i ON i.learner_key = p.learner_key AND i.item_key = c.item_key
-WHERE p.learner_key = (SELECT learner_key FROM learners WHERE user_id = %(user_id)s)
-GROUP BY p.path_id ORDER BY p.issued_at DESC, p.path_id
+GROUP BY p.path_id, p.title, p.topic, p.level, p.issued_at ORDER BY p.issued_at DESC, p.path_id
 """
 
 
@@ -93,8 +98,15 @@ class PathAnswer(NamedTuple):
     seen: Seen
 
 
+class PathPlace(NamedTuple):
+    """Where a path stands among its learner's, newest first."""
+
+    issued_at: dt.datetime
+    path_id: str
+
+
 class PathsAnswer(NamedTuple):
-    """A learner's paths, newest first, and what they reflect."""
+    """Some of a learner's paths, newest first, and what they reflect."""
 
     paths: list[PathSummary]
     seen: Seen
@@ -106,10 +118,14 @@ async def owner(pool: ReadPool, path_id: str) -> str | None:
     return row[0] if row else None
 
 
-async def read_all(pool: ReadPool, user_id: str, part: int) -> PathsAnswer | None:
-    """The paths of a learner; None for an unknown one."""
+async def read_some(
+    pool: ReadPool, user_id: str, part: int, limit: int, behind: PathPlace | None = None
+) -> PathsAnswer | None:
+    """The newest paths of a learner, or those behind a place; None for an unknown learner."""
     who = {"user_id": user_id}
-    offsets, known, rows = await pool.snapshot([learner_offsets(part), (KNOWN, who), (PATHS, who)])
+    issued_at, path_id = behind or (None, None)
+    which = {**who, "issued_at": issued_at, "path_id": path_id, "limit": limit}
+    offsets, known, rows = await pool.snapshot([learner_offsets(part), (KNOWN, who), (PATHS, which)])
     if not known:
         return None
     names = PathSummary.__struct_fields__

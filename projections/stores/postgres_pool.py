@@ -21,7 +21,7 @@ Parameters = Mapping[str, Any]
 Query = tuple[LiteralString, Parameters | None]
 Rows = list[tuple[Any, ...]]
 
-ANSWER_SECONDS = 0.9
+ANSWER_SECONDS = 0.65
 """Unless told otherwise, a reader waits this long for an answer, connection included."""
 REST_SECONDS = 0.25
 """After a time-out questions are refused at once for this long, so that a dead server does not collect waiters."""

@@ -24,6 +24,8 @@ TIME_TO_LIVE_SECONDS = 86_400
 """Values of learners who do not come back leave; also bounds what a database restored from a backup may meet."""
 TOMBSTONE_SECONDS = 3_600
 TIMEOUT_SECONDS = 0.25
+READER_TIMEOUT_SECONDS = 0.15
+"""For whom a request waits; Postgres has what is left of its second."""
 REST_SECONDS = 0.5
 """After a failure Redis is left alone this long, so that a dead one costs nobody a time-out each."""
 MOST_KEYS = 256
@@ -258,7 +260,7 @@ class Reader:
     async def _fetch(self, waiting: list[tuple[bytes, asyncio.Future[bytes | None]]]) -> None:
         values: Iterable[Any] = [None] * len(waiting)
         try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
+            async with asyncio.timeout(READER_TIMEOUT_SECONDS):
                 values = await self._client.mget([key for key, _ in waiting])
         except (redis.RedisError, OSError, TimeoutError):
             self._rest.begin()
@@ -272,7 +274,7 @@ class Reader:
         if self._rest.now:
             return
         try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
+            async with asyncio.timeout(READER_TIMEOUT_SECONDS):
                 await self._put(keys=[key], args=[b"%016x" % value.version, value.payload, seconds])
         except (redis.RedisError, OSError, TimeoutError):
             self._rest.begin()
@@ -292,7 +294,7 @@ class Reader:
     async def answers(self) -> bool:
         """Whether Redis answers now."""
         try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
+            async with asyncio.timeout(READER_TIMEOUT_SECONDS):
                 return bool(await self._client.ping())
         except (redis.RedisError, OSError, TimeoutError):
             return False

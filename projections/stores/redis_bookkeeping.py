@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import redis
 import redis.asyncio
 
-from projections.stores.redis import TIMEOUT_SECONDS, RedisAddress, _options, _Rest
+from projections.stores.redis import READER_TIMEOUT_SECONDS, RedisAddress, _options, _Rest
 
 # A sliding window out of two fixed ones: what was taken in the last one counts by the share of it still in sight.
 # KEYS[1] hash of the caller; ARGV[1] limit; ARGV[2] seconds of the window; ARGV[3] wanted.
@@ -98,7 +98,7 @@ class Bookkeeping:
         if self._rest.now:
             return None
         try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
+            async with asyncio.timeout(READER_TIMEOUT_SECONDS):
                 return await question()
         except (redis.RedisError, OSError, TimeoutError):
             self._rest.begin()

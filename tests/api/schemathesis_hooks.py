@@ -25,7 +25,8 @@ from schemas.interactions import Interaction
 
 openapi.format("iana-time-zone", st.sampled_from(sorted(time_zone_names())))
 openapi.format("consistency-token", st.just(""))
-openapi.format("learner-cursor", st.sampled_from(["", "dS0xNw"]))
+openapi.format("learner-cursor", st.sampled_from(["", "pHUtMTc"]))
+openapi.format("path-cursor", st.sampled_from(["", "ks8ABhdjtsecAKZwYXRoLTI"]))
 openapi.format("recommendation-context", st.sampled_from(["topic:algebra", '{"device":"phone"}']))
 
 SEVERAL = {"/api/interactions": Interaction, "/api/content": ContentSet}

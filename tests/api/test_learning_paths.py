@@ -66,6 +66,25 @@ def test_a_path_from_its_making_to_its_end(api: httpx.Client, fold: Fold) -> Non
     assert abs(listed["completion"] - 2 / 3) < 1e-9
 
 
+def test_pages_of_paths(api: httpx.Client, fold: Fold) -> None:
+    """Pages together are all of a learner's paths, newest first, each once, whatever is added meanwhile."""
+    name = user()
+    ids = [made(api, fold, path_of(f"{name}-{n}", ("a", []), userId=name)) for n in range(5)]
+    address, found = f"/api/learning-paths?userId={name}&limit=2", []
+    while address:
+        answer = api.get(address)
+        assert answer.status_code == 200
+        found += [path["pathId"] for path in answer.json()]
+        if len(found) == 2:
+            made(api, fold, path_of(f"{name}-later", ("a", []), userId=name))
+        address = answer.headers.get("link", "").partition(">")[0].removeprefix("<")
+    assert found == ids[::-1]
+    assert len(api.get("/api/learning-paths", params={"userId": name}).json()) == 6
+    for bad in ("%25", "a", "é", "kgGhYQ", "ks9__________6FhAA", "x" * 2000):
+        refused = api.get("/api/learning-paths", params={"userId": name, "cursor": bad})
+        assert refused.status_code == (200 if bad == "kgGhYQ" else 400), bad
+
+
 def test_a_cycle_is_printed(api: httpx.Client, fold: Fold) -> None:
     """A circle of prerequisites is refused with the circle in the problem."""
     name = user()

@@ -47,8 +47,8 @@ def test_what_has_arrived_needs_no_waiting() -> None:
     """A position that was passed is found passed, even with no time to wait."""
 
     async def scenario(_worker: Worker, waiting: Waiting) -> None:
-        assert await waiting.for_positions({PARTITION: 10}, 0) is not None
-        assert await waiting.for_positions({}, 0) is not None
+        assert await waiting.for_positions({PARTITION: 10}, 0, patient=True) is not None
+        assert await waiting.for_positions({}, 0, patient=True) is not None
 
     run(scenario)
 
@@ -57,7 +57,7 @@ def test_a_reader_is_released_when_the_worker_gets_there() -> None:
     """Readers wait until every position is passed, and are told how much of their time is left."""
 
     async def scenario(worker: Worker, waiting: Waiting) -> None:
-        reader = asyncio.create_task(waiting.for_positions({PARTITION: 12}, 30))
+        reader = asyncio.create_task(waiting.for_positions({PARTITION: 12}, 30, patient=True))
         await asyncio.sleep(0.05)
         assert not reader.done()
         worker.offsets[PARTITION] = 12
@@ -73,8 +73,8 @@ def test_the_deadline_ends_the_wait() -> None:
     """A position that is not passed in time gives None."""
 
     async def scenario(_worker: Worker, waiting: Waiting) -> None:
-        assert await waiting.for_positions({PARTITION: 11}, 0.05) is None
-        assert await waiting.for_positions({("interactions", 9): 1}, 0) is None
+        assert await waiting.for_positions({PARTITION: 11}, 0.05, patient=True) is None
+        assert await waiting.for_positions({("interactions", 9): 1}, 0, patient=True) is None
         assert waiting.count == 0
 
     run(scenario)
@@ -84,7 +84,7 @@ def test_one_question_serves_all_readers_and_none_is_asked_without_them() -> Non
     """However many wait, Postgres is asked by one task; when nobody waits any more, it stops."""
 
     async def scenario(worker: Worker, waiting: Waiting) -> None:
-        readers = [asyncio.create_task(waiting.for_positions({PARTITION: 11}, 30)) for _ in range(100)]
+        readers = [asyncio.create_task(waiting.for_positions({PARTITION: 11}, 30, patient=True)) for _ in range(100)]
         await asyncio.sleep(0.05)
         assert 0 < worker.asked < 100
         worker.offsets[PARTITION] = 11
@@ -101,9 +101,9 @@ def test_too_many_readers_are_not_let_in() -> None:
     """Beyond the limit a reader is told at once that it would wait in vain."""
 
     async def scenario(worker: Worker, waiting: Waiting) -> None:
-        readers = [asyncio.create_task(waiting.for_positions({PARTITION: 11}, 30)) for _ in range(2)]
+        readers = [asyncio.create_task(waiting.for_positions({PARTITION: 11}, 30, patient=True)) for _ in range(2)]
         await asyncio.sleep(0)
-        assert await waiting.for_positions({PARTITION: 10}, 30) is None
+        assert await waiting.for_positions({PARTITION: 10}, 30, patient=True) is None
         assert waiting.refused == 1
         worker.offsets[PARTITION] = 11
         assert None not in await asyncio.gather(*readers)
@@ -116,7 +116,7 @@ def test_waiting_outlives_an_absent_postgres() -> None:
 
     async def scenario(worker: Worker, waiting: Waiting) -> None:
         worker.away = True
-        reader = asyncio.create_task(waiting.for_positions({PARTITION: 10}, 30))
+        reader = asyncio.create_task(waiting.for_positions({PARTITION: 10}, 30, patient=True))
         await asyncio.sleep(0.05)
         assert not reader.done()
         worker.away = False
@@ -125,14 +125,26 @@ def test_waiting_outlives_an_absent_postgres() -> None:
     run(scenario)
 
 
+def test_who_did_not_ask_to_wait_is_released_by_an_absent_postgres() -> None:
+    """While Postgres is away a reader without a wish of its own is told at once that nothing is known."""
+
+    async def scenario(worker: Worker, waiting: Waiting) -> None:
+        worker.away = True
+        assert await waiting.for_positions({PARTITION: 10}, 30, patient=False) is None
+        worker.away = False
+        assert await waiting.for_positions({PARTITION: 10}, 30, patient=False) is not None
+
+    run(scenario)
+
+
 def test_lists_are_waited_for_by_their_transaction() -> None:
     """A reader of lists is released when the list asked for reflects the transaction."""
 
     async def scenario(worker: Worker, waiting: Waiting) -> None:
-        assert await waiting.for_list((7, "hybrid"), 5, 0) is not None
-        assert await waiting.for_list((7, "hybrid"), 6, 0.03) is None
-        assert await waiting.for_list((7, "trending"), 1, 0.03) is None
-        reader = asyncio.create_task(waiting.for_list((7, "hybrid"), 6, 30))
+        assert await waiting.for_list((7, "hybrid"), 5, 0, patient=True) is not None
+        assert await waiting.for_list((7, "hybrid"), 6, 0.03, patient=True) is None
+        assert await waiting.for_list((7, "trending"), 1, 0.03, patient=True) is None
+        reader = asyncio.create_task(waiting.for_list((7, "hybrid"), 6, 30, patient=True))
         await asyncio.sleep(0.02)
         worker.lists[7, "hybrid"] = 9
         assert await reader is not None
