@@ -126,15 +126,15 @@ golden: $(INSTALLED) ## write the expected tables of the fixed log anew; review 
 	@PERSONALIZE_GOLDEN=write $(PYTEST) tests/golden; git --no-pager diff --stat tests/golden
 
 .PHONY: dashboards
-dashboards: $(INSTALLED) ## run every query of every Grafana panel on a live engine, and test the alert rules
+dashboards: $(KERNELS) ## run every query of every Grafana panel on a live engine, and test the alert rules
 	@$(BIN)/personalize dashboards check
 
 .PHONY: observe
-observe: $(INSTALLED) ## both at once, on one engine: the live page and every query of the dashboards, as CI does
+observe: $(KERNELS) ## both at once, on one engine: the live page and every query of the dashboards, as CI does
 	@$(PYTEST) -m "browser or dashboards" tests/live
 
 .PHONY: browser
-browser: $(INSTALLED) ## the live page in Debian's chromium: every part, round trip, accessibility (apt install chromium)
+browser: $(KERNELS) ## the live page in Debian's chromium: every part, round trip, accessibility (apt install chromium)
 	@$(PYTEST) -m browser tests/live
 
 .PHONY: data

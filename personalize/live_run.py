@@ -29,6 +29,9 @@ from personalize.errors import ProblemError
 from personalize.processes import Processes, Program
 from personalize.settings import Settings, process_environment
 from personalize.stack import Endpoints, ports, session
+from projections import experiments
+from projections.stores.postgres import connect
+from schemas.experiments import decode
 from schemas.topics import INTERACTIONS
 
 READY_SECONDS: Final = 90.0
@@ -130,6 +133,7 @@ class LiveRun:
             self._follow_path(learner)
             self._react(learner)
         self._make_mistakes(events[:20])
+        self._take_part(now)
         self._expect("POST", "/api/interactions", sample_class.live(now, 0), 202, headers={"Prefer": "wait=10"})
         self.wait(
             lambda: bool(self.ask("GET", f"/api/recommendations/{sample_class.NAMED}?type=hybrid").body),
@@ -155,9 +159,9 @@ class LiveRun:
     def _follow_path(self, learner: sample_class.Learner) -> None:
         wanted = sample_class.path(learner)
         made = self._expect("POST", "/api/learning-paths", wanted, 201, 202)
-        path_id = made.body.get("pathId") if isinstance(made.body, dict) else None
-        if path_id is None:
-            path_id = made.headers.get("location", made.headers.get("Location", "")).rsplit("/", 1)[-1]
+        place = {name.lower(): value for name, value in made.headers.items()}["location"].partition("?")[0]
+        path_id = (made.body or {}).get("pathId") or place.rsplit("/", 1)[-1]
+        self.wait(lambda: self.answers(f"/api/learning-paths/{path_id}"), "A learning path was not made", 300.0)
         for number, module in enumerate(wanted["modules"][: 2 + sample_class.learners().index(learner) % 4]):
             progress = {"moduleId": module["id"], "completionRate": 1, "timeSpent": 900 + 60 * number, "score": 0.85}
             self._expect("PUT", f"/api/learning-paths/{path_id}/progress", progress, 200, 202)
@@ -167,6 +171,18 @@ class LiveRun:
         for item, action in zip(listed, ("clicked", "liked", "dismissed"), strict=False):
             feedback = {"contentId": item["contentId"], "action": action, "recommendationId": item["recommendationId"]}
             self._expect("POST", f"/api/recommendations/{learner.user_id}/feedback", feedback, 200, 201, 202)
+
+    def _take_part(self, now: datetime) -> None:
+        """Everybody agrees to experiments, and is served a list."""
+        self._expect("POST", "/api/interactions", sample_class.first_steps(now), 202)
+        everybody = [*(learner.user_id for learner in sample_class.learners()), *sample_class.newcomers()]
+        for user_id in everybody:
+            agreed, at_once = {"purposes": {"experiment": True}}, {"Prefer": "wait=0"}
+            self._expect("POST", f"/api/profile/{user_id}/consent", agreed, 200, 202, headers=at_once)
+        with connect(self.servers.database_url, autocommit=True) as connection:
+            self.wait(lambda: experiments.willing(connection) >= len(everybody), "Not everybody agreed to experiments")
+        for user_id in everybody:
+            self.ask("GET", f"/api/recommendations/{user_id}")
 
     def _make_mistakes(self, events: list[dict[str, Any]]) -> None:
         """Retries, garbage, a wrong key, an event of the future, requests that are refused."""
@@ -229,7 +245,7 @@ def live_run(folder: Path | None = None) -> Iterator[LiveRun]:
         folder: where logs and data go; None: a temporary folder.
 
     Raises:
-        ProblemError: something does not start; the logs are kept then, and their folder is named.
+        ProblemError: something does not start; the ends of the logs are printed then.
     """
     with contextlib.ExitStack() as stack:
         if folder is None:
@@ -239,15 +255,16 @@ def live_run(folder: Path | None = None) -> Iterator[LiveRun]:
         settings = replace(Settings.load(), home=folder.absolute(), port=port)
         servers = stack.enter_context(session(settings, folder / "stack"))
         migrate(servers, REPORTING_PASSWORD)
+        with connect(servers.database_url, autocommit=True) as connection:
+            experiments.put(connection, decode(json.dumps(sample_class.experiment())))
         run = LiveRun(settings, servers)
         stack.callback(run.stop)
-        run.start({"worker": ["worker"], "api": ["api"], "recommender": ["recommender"]})
-        run.wait(lambda: run.answers("/readyz"), "The API was not ready")
-        run.teach()
-        run.start({"jobs": ["jobs", "run"]})  # after the history, so that the daily jobs have something to sum
-        thread = threading.Thread(target=run.trickle, daemon=True)
-        thread.start()
         try:
+            run.start({"worker": ["worker"], "api": ["api"], "recommender": ["recommender"]})
+            run.wait(lambda: run.answers("/readyz"), "The API was not ready")
+            run.teach()
+            run.start({"jobs": ["jobs", "run"]})  # after the history, so that the daily jobs have something to sum
+            threading.Thread(target=run.trickle, daemon=True).start()
             yield run
         except BaseException:
             _print_logs(folder)

@@ -66,6 +66,7 @@ CROSS JOIN LATERAL (
     WHERE d.learner_key = x.learner_key AND d.day < first.day AND d.day >= first.day - %(before_days)s) AS past_d
 WHERE x.experiment = %(key)s AND NOT x.mixed
 """
+WILLING: LiteralString = "SELECT count(*) FROM learners WHERE consent & %(consent)s = %(consent)s"
 MIXED: LiteralString = "SELECT count(*) FROM experiment_exposure WHERE experiment = %(key)s AND mixed"
 METRICS = (
     Metric.ACTIVE_DAYS,
@@ -93,6 +94,12 @@ def find(connection: Connection, key: str) -> Experiment | None:
 def all_of(connection: Connection) -> list[Experiment]:
     """Every definition, by key."""
     return [decode(row[0]) for row in connection.execute(ALL).fetchall()]
+
+
+def willing(connection: Connection) -> int:
+    """How many learners agree to experiments and to analytics, and so can take part and be counted."""
+    row = connection.execute(WILLING, {"consent": CONSENT_EXPERIMENT | CONSENT_ANALYTICS}).fetchone()
+    return int(row[0]) if row else 0
 
 
 def expose(connection: Connection, served: Sequence[ImpressionServed], applied_seq: int) -> None:

@@ -17,3 +17,6 @@ ROLL_UP_LOCK = 7_301_884_405
 
 SUMMARIES_LOCK = 7_301_884_406
 """Held while days or weeks of activity are summed anew: the daily jobs and the follower of the log both do."""
+
+EXPERIMENTS_LOCK = 7_301_884_407
+"""Held by the one process that writes the reports of experiments."""

@@ -20,7 +20,7 @@ from schemas.commands import (
     ProgressRequest,
     RepairRequest,
 )
-from schemas.experiments import Experiment
+from schemas.experiments import Experiment, Reported
 from schemas.impressions import ImpressionServed
 from schemas.interactions import Interaction
 from schemas.learning_paths import LearningPath
@@ -66,6 +66,7 @@ DOCUMENTS: tuple[Document, ...] = (
     Document("trending-item", TrendingItem, examples.TRENDING_ITEM, "answer"),
     Document("achievements", Achievements, examples.ACHIEVEMENTS, "answer"),
     Document("analytics", Analytics, examples.ANALYTICS, "answer"),
+    Document("experiment-report", Reported, examples.EXPERIMENT_REPORT, "answer"),
     Document("shared-page", SharedPage, examples.SHARED_PAGE, "answer"),
     Document("learning-path", LearningPath, examples.LEARNING_PATH, "answer"),
     Document("ingest-receipt", IngestReceipt, examples.INGEST_RECEIPT, "answer"),

@@ -426,6 +426,36 @@ ANALYTICS: Final[list[dict[str, Any]]] = [
     }
 ]
 
+EXPERIMENT_REPORT: Final[list[dict[str, Any]]] = [
+    {
+        "key": "less-trending",
+        "hypothesis": "What is popular distracts from what fits.",
+        "state": "running",
+        "metric": "completions",
+        "verdict": "ready",
+        "says": "No difference shows yet.",
+        "ratioPValue": 0.48,
+        "mixed": 0,
+        "variations": [
+            {"name": "control", "learners": 512, "mean": 3.1},
+            {
+                "name": "no-trends",
+                "learners": 498,
+                "mean": 3.2,
+                "difference": 0.1,
+                "differenceLow": -0.12,
+                "differenceHigh": 0.32,
+                "lift": 0.032,
+                "liftLow": -0.039,
+                "liftHigh": 0.103,
+                "pValue": 0.61,
+            },
+        ],
+        "guardrails": [{"metric": "active_days", "variation": "no-trends", "state": "open"}],
+        "computedAt": _TIME,
+    }
+]
+
 INGEST_RECEIPT: Final[list[dict[str, Any]]] = [
     {
         "accepted": 1,

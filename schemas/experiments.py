@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, get_args
 
 import msgspec
 from msgspec import Meta, Struct
 
 from schemas.fields import Label
 
+Verdict = Literal["ready", "collecting", "ratio mismatch"]
+VERDICTS: Final = get_args(Verdict)
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 ListType = Literal["hybrid", "content_based", "collaborative", "sequential", "trending"]
 Family = Literal["relevance", "collaborative", "trending", "context"]
@@ -126,23 +129,25 @@ Number = float | None
 class Result(Struct, frozen=True, kw_only=True, rename="camel"):
     """What one variation did. Null: not shown (yet), or fewer than five learners."""
 
-    name: str
-    learners: int | None
-    mean: Annotated[Number, Meta(description="Of the metric, a learner.")] = None
-    difference: Annotated[Number, Meta(description="To the control.")] = None
+    name: Annotated[str, Meta(description="Name of the variation.", examples=["control"])]
+    learners: Annotated[int | None, Meta(description="That count; null: one to four.", examples=[512])]
+    mean: Annotated[Number, Meta(description="Of the metric, a learner.", examples=[3.1])] = None
+    difference: Annotated[Number, Meta(description="To the control.", examples=[0.1])] = None
     difference_low: Annotated[Number, Meta(description="Of a 95 % interval that holds however often one looks.")] = None
-    difference_high: Number = None
-    lift: Annotated[Number, Meta(description="The difference as a share of the control's mean.")] = None
-    lift_low: Number = None
-    lift_high: Number = None
-    p_value: Number = None
+    difference_high: Annotated[Number, Meta(description="Its other end.")] = None
+    lift: Annotated[Number, Meta(description="The difference as a share of the control's mean.", examples=[0.03])] = (
+        None
+    )
+    lift_low: Annotated[Number, Meta(description="Of a 95 % interval that holds however often one looks.")] = None
+    lift_high: Annotated[Number, Meta(description="Its other end.")] = None
+    p_value: Annotated[Number, Meta(description="Always valid: the smallest alpha at which 0 is left out.")] = None
 
 
 class Guarded(Struct, frozen=True, kw_only=True, rename="camel"):
     """How a guardrail stands for a variation."""
 
-    metric: Metric
-    variation: str
+    metric: Annotated[Metric, Meta(description="What must not get worse.")]
+    variation: Annotated[str, Meta(description="Name of the variation.")]
     state: Annotated[
         Literal["held", "open", "broken"], Meta(description="Surely no worse than tolerated, not known, surely worse.")
     ]
@@ -151,14 +156,21 @@ class Guarded(Struct, frozen=True, kw_only=True, rename="camel"):
 class Report(Struct, frozen=True, kw_only=True, rename="camel"):
     """What an experiment says now."""
 
-    key: str
-    state: Literal["draft", "running", "stopped"]
-    metric: Metric
-    verdict: Annotated[
-        Literal["ready", "collecting", "ratio mismatch"], Meta(description="Results are shown only when ready.")
-    ]
+    key: Annotated[str, Meta(description="Key of the experiment.", examples=["less-trending"])]
+    hypothesis: Annotated[str, Meta(description="What was expected, and why.")] = ""
+    state: Annotated[Literal["draft", "running", "stopped"], Meta(description="Of the experiment.")]
+    metric: Annotated[Metric, Meta(description="What decides.")]
+    verdict: Annotated[Verdict, Meta(description="Results are shown only when ready.")]
     says: Annotated[str, Meta(description="In a sentence.")]
     ratio_p_value: Annotated[float, Meta(description="Of the variations' learners against their weights.")]
-    mixed: Annotated[int | None, Meta(description="Learners served by several variations, left out.")]
-    variations: tuple[Result, ...]
-    guardrails: tuple[Guarded, ...] = ()
+    mixed: Annotated[
+        int | None, Meta(description="Learners served by several variations, left out; null: one to four.")
+    ]
+    variations: Annotated[tuple[Result, ...], Meta(description="The control first.")]
+    guardrails: Annotated[tuple[Guarded, ...], Meta(description="Only when ready.")] = ()
+
+
+class Reported(Report, frozen=True, kw_only=True, rename="camel"):
+    """A report that was kept."""
+
+    computed_at: Annotated[dt.datetime, Meta(description="When; every quarter of a minute or so.")]

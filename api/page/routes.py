@@ -17,14 +17,14 @@ from litestar.handlers import HTTPRouteHandler
 
 from api.access.rules import permit
 from api.dependencies import Dependencies
-from api.page import learner_view
+from api.page import experiments_view, learner_view
 from api.page.lag import PipelineLag
 from api.page.templating import render
 from api.parameters import TOKEN, identifier, query
 from api.problems import Answer, Headers, problem
 from api.routes.exchange import HttpRequest, request_headers, respond
 from models.trending import DEFAULT_WINDOW
-from projections.reads import achievements, learning_paths, overview, profile, recommendations, trending
+from projections.reads import achievements, experiments, learning_paths, overview, profile, recommendations, trending
 from projections.reads.trending import TrendingQuestion
 from projections.stores.postgres_pool import Unavailable
 from schemas.learning_paths import LearningPath
@@ -117,6 +117,7 @@ class LivePage:
         self._pipeline = _Shared(self._make_pipeline)
         self._ticker = _Shared(self._make_ticker)
         self._trending = _Shared(self._make_trending)
+        self._experiments = _Shared(self._make_experiments)
 
     def routes(self) -> list[HTTPRouteHandler]:
         """The page's routes."""
@@ -127,6 +128,7 @@ class LivePage:
             _route("/page/pipeline", self.pipeline),
             _route("/page/ticker", self.ticker),
             _route("/page/trending", self.trending),
+            _route("/page/experiments", self.experiments),
         ]
 
     async def close(self) -> None:
@@ -208,6 +210,15 @@ class LivePage:
             for item in found.items
         ]
         return render("trending.html", items=items)
+
+    async def experiments(self, request: HttpRequest) -> Answer:
+        """What experiments say."""
+        query(request.scope["query_string"], NOTHING)
+        return Answer(200, _HTML, await self._experiments.get())
+
+    async def _make_experiments(self) -> bytes:
+        reports = await experiments.read(self._dependencies.pool)
+        return render("experiments.html", experiments=experiments_view.of_reports(reports))
 
     async def learner(self, request: HttpRequest) -> Answer:
         """A learner: the one asked for, else the one who was active last; after the write that a token names."""

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from litestar.handlers import HTTPRouteHandler
 
-from api.contract.parts import choice_parameter, fresh
-from api.contract.vocabulary import Contract
+from api.contract.parts import CACHE_CONTROL, choice_parameter, fresh
+from api.contract.vocabulary import Contract, Reply
 from api.dependencies import Dependencies
 from api.freshness import Awaited
 from api.parameters import one_of, query
 from api.problems import Answer
-from api.routes.exchange import HttpRequest, encode, request_headers, route
+from api.routes.exchange import HttpRequest, encode, json_answer, request_headers, route
 from api.routes.ready import kept_answer
+from projections.reads import experiments
 from projections.reads.analytics import report
 from projections.reads.freshness import Seen
 from schemas import examples
 from schemas.analytics import Analytics
+from schemas.experiments import Reported
 
 KNOWN = frozenset({"period", "metric"})
 USUAL_PERIOD, USUAL_METRIC = "7d", "users"
@@ -29,6 +31,19 @@ _ANALYTICS = Contract(
         choice_parameter("metric", "What is asked about.", USUAL_METRIC, tuple(report.METRICS)),
     ),
     replies={200: fresh("The figures.", Analytics, examples.ANALYTICS)},
+)
+_EXPERIMENTS = Contract(
+    summary="What experiments say now",
+    description="Those that run, then those of the last 30 days. Intervals hold however often one looks.",
+    tag="Analytics",
+    replies={
+        200: Reply(
+            description="Their newest reports.",
+            type=list[Reported],
+            examples=[examples.EXPERIMENT_REPORT],
+            headers=(CACHE_CONTROL,),
+        )
+    },
 )
 
 
@@ -48,4 +63,11 @@ def routes(dependencies: Dependencies) -> list[HTTPRouteHandler]:
         assert kept is not None
         return kept_answer(dependencies, request_headers(request), kept, NOT_AWAITED)
 
-    return [route("GET", "/api/analytics", analytics, _ANALYTICS)]
+    async def all_experiments(request: HttpRequest) -> Answer:
+        query(request.scope["query_string"], frozenset())
+        return json_answer(await experiments.read(dependencies.pool), [(b"cache-control", b"private, no-store")])
+
+    return [
+        route("GET", "/api/analytics", analytics, _ANALYTICS),
+        route("GET", "/api/experiments", all_experiments, _EXPERIMENTS),
+    ]

@@ -13,7 +13,7 @@ import numpy as np
 from models.columns import Float64, Int64
 from models.experiments import inference
 from models.learner_days import FEWEST_LEARNERS
-from schemas.experiments import Experiment, Guarded, Report, Result
+from schemas.experiments import Experiment, Guarded, Report, Result, Verdict
 
 
 class Outcomes(NamedTuple):
@@ -34,7 +34,7 @@ def report(experiment: Experiment, found: Outcomes) -> Report:
     weights = np.array([variation.weight for variation in experiment.variations])
     counts = np.bincount(found.variation, minlength=len(weights)).astype(np.float64)
     ratio = float(inference.ratio_p_value(counts, weights)) if counts.sum() else 1.0
-    verdict: Literal["ready", "collecting", "ratio mismatch"] = "ready"
+    verdict: Verdict = "ready"
     if ratio < inference.RATIO_ALARM:
         verdict = "ratio mismatch"
     elif counts.min() < experiment.minimum_learners:
@@ -46,6 +46,7 @@ def report(experiment: Experiment, found: Outcomes) -> Report:
     guardrails = _guardrails(experiment, found) if shown else ()
     return Report(
         key=experiment.key,
+        hypothesis=experiment.hypothesis,
         state=experiment.state,
         metric=experiment.metric,
         verdict=verdict,

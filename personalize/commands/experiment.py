@@ -57,7 +57,7 @@ def stop(key: Key) -> None:
 def list_all(as_json: Json = False) -> None:
     """The experiments there are."""
     with _database() as connection:
-        found = experiments.all_of(connection)
+        found, willing = experiments.all_of(connection), experiments.willing(connection)
     if as_json:
         print_json([msgspec.to_builtins(each) for each in found])
         return
@@ -66,6 +66,7 @@ def list_all(as_json: Json = False) -> None:
         shares = ", ".join(f"{one.name} {one.weight:.0%}" for one in each.variations)
         shown.add_row(each.key, each.state, each.metric.value, f"{each.coverage:.0%}", shares)
     console.print(shown)
+    console.print(f"{willing:,} learners agree to experiments (POST /api/profile/ID/consent)")
 
 
 @app.command()

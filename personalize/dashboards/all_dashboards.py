@@ -8,6 +8,7 @@ from typing import Final
 
 from personalize.dashboards.api import API
 from personalize.dashboards.content import CONTENT
+from personalize.dashboards.experiments import EXPERIMENTS
 from personalize.dashboards.learners import LEARNERS
 from personalize.dashboards.learning_paths import LEARNING_PATHS
 from personalize.dashboards.models import MODELS
@@ -15,7 +16,16 @@ from personalize.dashboards.panels import Dashboard, document
 from personalize.dashboards.pipeline import PIPELINE
 from personalize.dashboards.recommendations import RECOMMENDATIONS
 
-DASHBOARDS: Final[tuple[Dashboard, ...]] = (PIPELINE, LEARNERS, RECOMMENDATIONS, LEARNING_PATHS, CONTENT, MODELS, API)
+DASHBOARDS: Final[tuple[Dashboard, ...]] = (
+    PIPELINE,
+    LEARNERS,
+    RECOMMENDATIONS,
+    LEARNING_PATHS,
+    CONTENT,
+    MODELS,
+    EXPERIMENTS,
+    API,
+)
 FOLDER: Final = Path(__file__).parent.parent.parent / "deploy" / "grafana" / "dashboards"
 
 

@@ -2,7 +2,8 @@
 
 The Open University clicks of the demo are real, but have only clicks: no ratings, attempts, paths or feedback.  This
 class has a catalogue with topics, skills and prerequisites, learners with tastes and abilities of their own, learning
-paths, feedback, and the mistakes that producers make.  Everything follows from one seed and the time of the start.
+paths, feedback, an experiment, and the mistakes that producers make.  Everything follows from one seed and the time
+of the start.
 """
 
 from __future__ import annotations
@@ -84,6 +85,38 @@ def learners(count: int = 90) -> list[Learner]:
         )
         for number in range(count)
     ]
+
+
+def newcomers(count: int = 40) -> list[str]:
+    """Ids of learners who come for the first time today."""
+    return [f"newcomer-{number:02}" for number in range(count)]
+
+
+def first_steps(now: datetime) -> list[dict[str, Any]]:
+    """What the newcomers do."""
+    draw = random.Random(17)
+    events = []
+    for user_id in newcomers():
+        item = {"contentId": content_id(draw.choice([*TOPICS]), 0, "video"), "contentType": "video"}
+        at = _stamp(now - timedelta(minutes=draw.uniform(5, 50)))
+        events.append({"userId": user_id, **item, "interactionType": "VIEW", "occurredAt": at})
+    return events
+
+
+def experiment() -> dict[str, Any]:
+    """An experiment in which the class and the newcomers take part: enough of them for a result."""
+    return {
+        "key": "less-trending",
+        "hypothesis": "What is popular distracts from what fits.",
+        "state": "running",
+        "metric": "events",
+        "minimumLearners": 50,
+        "guardrails": [{"metric": "active_days", "mostDrop": 0.2}],
+        "variations": [
+            {"name": "control", "weight": 0.5},
+            {"name": "no-trends", "weight": 0.5, "familyWeights": {"trending": 0}},
+        ],
+    }
 
 
 def history(now: datetime) -> list[dict[str, Any]]:

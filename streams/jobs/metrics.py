@@ -18,6 +18,11 @@ ROLLED_UP = Counter("personalize_roll_up_interactions_total", "Interactions fold
 ROLL_UP_SECONDS = Histogram("personalize_roll_up_seconds", "Time to catch up with the log.", buckets=SECONDS_BUCKETS)
 MODEL_METRIC = Gauge("personalize_model_metric", "Live model on its hold-out.", ["kind", "metric"])
 
+EXPERIMENTS = Gauge("personalize_experiments", "Experiments under way, by what their report says.", ["verdict"])
+GUARDRAILS = Gauge("personalize_experiment_guardrails", "Guardrails of experiments, by how they stand.", ["state"])
+OF_EXPERIMENTS = (EXPERIMENTS, GUARDRAILS)
+"""Gauges that only the process that writes the reports may show."""
+
 # What `streams.jobs.watch` sees.  kafka_*: names and labels of kafka_exporter.
 _OF_GROUP = ["consumergroup", "topic", "partition"]
 GROUP_OFFSET = Gauge("kafka_consumergroup_current_offset", "First offset that the group has not dealt with.", _OF_GROUP)

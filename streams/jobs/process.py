@@ -14,6 +14,7 @@ from taskiq.receiver import Receiver
 
 from streams.jobs import metrics
 from streams.jobs.broker import JobBroker
+from streams.jobs.experiment_reports import ExperimentReports
 from streams.jobs.job import Job
 from streams.jobs.roll_ups import RollUps
 from streams.jobs.runner import carry_out
@@ -79,6 +80,7 @@ async def serve(settings: JobSettings, jobs: Mapping[str, Job], stopping: asynci
     ]
     if settings.concurrency.get("analytics", 0):
         background.append(asyncio.create_task(RollUps(settings).run()))
+        background.append(asyncio.create_task(ExperimentReports(settings).run()))
     if settings.webhook is not None:
         from streams.jobs.announcements import Announcements
 

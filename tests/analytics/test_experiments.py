@@ -8,15 +8,18 @@ from collections.abc import Iterator
 import msgspec
 import numpy as np
 import pytest
+from prometheus_client import REGISTRY
 
 from api.experiments import served
 from models.columns import CONSENT_DEFAULT, CONSENT_EXPERIMENT
 from models.experiments.report import report
-from projections import experiments
+from projections import experiment_reports, experiments
+from projections.locks import EXPERIMENTS_LOCK
 from projections.recommender.reranking import Candidate, Context, Described, reordered
 from projections.stores.postgres import Connection, connect
 from schemas.experiments import Experiment, decode
 from schemas.impressions import ImpressionServed
+from streams.jobs.experiment_reports import show
 
 DEFINITION = {
     "key": "plain",
@@ -135,6 +138,44 @@ def test_nothing_is_shown_when_the_ratio_is_wrong_or_learners_are_few(connection
     few = report(definition(minimumLearners=1_000), experiments.outcomes(connection, definition(state="stopped")))
     assert few.verdict in {"collecting", "ratio mismatch"}
     assert few.variations[1].lift is None
+
+
+def test_reports_are_kept_by_the_hour_while_an_experiment_is_under_way(
+    connection: Connection, module_database_url: str
+) -> None:
+    """One row an hour, the newest; none of a draft, none while another process writes; dashboards see the same."""
+    fill(connection, 0.5)
+    for changes in ({}, {"key": "a-draft", "state": "draft"}):
+        experiments.put(connection, definition(**changes))
+    for minute in (0, 20, 70):
+        found = experiment_reports.refresh(connection, FIRST + dt.timedelta(minutes=minute))
+        assert found is not None
+        assert [one.key for one in found] == ["plain"]
+    hours = connection.execute("SELECT hour, computed_at FROM experiment_report ORDER BY hour").fetchall()
+    assert hours == [
+        (FIRST, FIRST + dt.timedelta(minutes=20)),
+        (FIRST + dt.timedelta(hours=1), FIRST + dt.timedelta(minutes=70)),
+    ]
+    treated = found[0].variations[1]
+    shown = connection.execute(
+        "SELECT learners, lift, lift_low, lift_high FROM reporting.experiment_effects WHERE newest AND place = 1"
+    ).fetchall()
+    assert shown == [(treated.learners, treated.lift, treated.lift_low, treated.lift_high)]
+    assert connection.execute("SELECT state FROM reporting.experiment_guardrails").fetchall() == [("held",)]
+    with connect(module_database_url) as other:
+        other.execute(experiment_reports.TRY_LOCK, {"lock": EXPERIMENTS_LOCK})
+        assert experiment_reports.refresh(connection, FIRST) is None
+
+
+def test_the_gauges_say_what_the_reports_say(connection: Connection) -> None:
+    """And nothing when another process reports."""
+    found = report(definition(), experiments.outcomes(connection, definition()))
+    show([found])
+    assert REGISTRY.get_sample_value("personalize_experiments", {"verdict": "ready"}) == 1
+    assert REGISTRY.get_sample_value("personalize_experiments", {"verdict": "ratio mismatch"}) == 0
+    assert REGISTRY.get_sample_value("personalize_experiment_guardrails", {"state": "held"}) == 1
+    show(None)
+    assert REGISTRY.get_sample_value("personalize_experiments", {"verdict": "ready"}) is None
 
 
 def test_a_variation_changes_what_is_served() -> None:

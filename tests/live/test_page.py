@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from personalize.demo import sample_class
 from personalize.live_run import LiveRun
+from projections import experiments
+from projections.stores.postgres import connect
+from schemas.experiments import decode
 
 if TYPE_CHECKING:
     from conftest import Watched
@@ -46,7 +50,7 @@ def test_every_part_is_there(watched: Watched) -> None:
     page = watched.open()
     headings = {text.strip() for text in page.locator("h2").all_inner_texts()}
     assert {"Pipeline", "ada", "Publish an event", "Up next", "Drawn to", "Skills", "Achievements"} <= headings
-    assert {"Just now", "Trending"} <= headings
+    assert {"Just now", "Trending", "Experiments"} <= headings
     assert any(heading.endswith("from the start") for heading in headings)  # the learning path
     page.wait_for_selector("#connection:has-text('live')")
     assert float(page.inner_html("#gauge-score")) > 0
@@ -61,6 +65,46 @@ def test_every_part_is_there(watched: Watched) -> None:
     page.wait_for_selector("#rate canvas")
     assert page.locator(".tiles dd").count() == 6
     assert page.locator(".tiles .bad").count() == 0
+
+
+def test_skills_are_drawn_as_a_radar(watched: Watched, engine: LiveRun) -> None:
+    """The spokes are the learner's skills as the API tells them, and the picture is told in words."""
+    page = watched.open()
+    skills = {one["name"]: one["mastery"] for one in engine.ask("GET", "/api/profile/ada").body["skills"]}
+    assert len(skills) >= 3
+    spokes = page.locator(".radar text").all_text_contents()
+    assert len(spokes) == min(8, len(skills))
+    said = page.get_attribute(".radar", "aria-label") or ""
+    told = {part.rsplit(" ", 2)[0] for part in said.split(", ")}
+    assert told <= set(skills)
+    assert all(name.startswith(spoke.rstrip("…")) for spoke, name in zip(spokes, skills, strict=False))
+    shape = page.get_attribute(".radar .shape", "points") or ""
+    assert len(shape.split()) == len(spokes)
+
+
+def test_experiments_say_what_is_known(watched: Watched, engine: LiveRun) -> None:
+    """The running experiment with its variations and interval; one whose variation loses learners raises the alarm."""
+    page = watched.open()
+    part = page.locator('[data-experiment="less-trending"]')
+    until(lambda: part.locator(".interval .fill").count() == 1, 60.0)
+    assert "%" in part.locator(".effect").inner_text()
+    assert part.locator("tbody th").all_inner_texts() == ["control", "no-trends"]
+    plant_mismatch(engine)
+    alarm = page.locator('[data-experiment="planted-loss"] .alarm')
+    until(lambda: alarm.count() == 1, 60.0)
+    assert page.locator('[data-experiment="planted-loss"] .interval').count() == 0
+    assert violations(watched) == []
+
+
+def plant_mismatch(engine: LiveRun) -> None:
+    """An experiment of which only the control's learners are ever seen."""
+    planted = {**sample_class.experiment(), "key": "planted-loss", "hypothesis": "A variation loses its learners."}
+    with connect(engine.servers.database_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO experiment_exposure"
+            " SELECT 'planted-loss', learner_key, 'control', now(), false, 0 FROM learners"
+        )
+        experiments.put(connection, decode(json.dumps(planted)))
 
 
 def test_an_act_is_published_folded_and_shown_within_two_seconds(watched: Watched) -> None:

@@ -31,7 +31,7 @@ OTHERS = {"up", "process_cpu_seconds_total", "process_resident_memory_bytes", "p
 IN_DEPENDENCIES = re.compile(r'metrics\.(watch|count)\(\s*"(\w+)"')
 ALLOWED_LABELS = {
     "route method status topic reason source interaction_type queue job_name outcome error kind metric window session "
-    "consumergroup partition le list_type arm measure cache level"
+    "consumergroup partition le list_type arm measure cache level verdict state"
 }
 NAME = re.compile(r"\b((?:personalize|kafka|process)_\w+|up)\b(?=[\[{) ]|$)")
 
