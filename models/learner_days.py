@@ -20,6 +20,8 @@ FEWEST_LEARNERS: Final = 5
 """Cells of fewer learners are not shown to anybody."""
 CHUNK_LEARNERS: Final = 8_192
 """Learner keys in one bit set; a row of 1 KB stays in its page."""
+SPAN_DAYS: Final = 16
+"""Days in a set that stands for several; spans begin at multiples of it since 1970-01-01."""
 CONTENT_TYPE, INTERACTION_TYPE, HOUR = 0, 1, 2
 """Dimensions of cells within a day: ``content_type_key``, ``InteractionType`` code, hour of the day."""
 
@@ -134,6 +136,27 @@ def bit_sets(added: LearnerDays, which: Mask) -> BitSets:
     bits = np.zeros((cells.groups.size, CHUNK_LEARNERS), np.bool_)
     bits[cells.groups.inverse, learner % CHUNK_LEARNERS] = True
     return BitSets(cells.first, cells.second, [row.tobytes() for row in np.packbits(bits, axis=1)])
+
+
+def spans_of(sets: BitSets) -> BitSets:
+    """The same learners by the first day of the span that each day belongs to."""
+    cells = group_pairs(sets.day // SPAN_DAYS * SPAN_DAYS, sets.chunk)
+    members = np.frombuffer(b"".join(sets.members), np.uint8).reshape(len(sets.members), CHUNK_LEARNERS // 8)
+    joined = np.zeros((cells.groups.size, CHUNK_LEARNERS // 8), np.uint8)
+    np.bitwise_or.at(joined, cells.groups.inverse, members)
+    return BitSets(cells.first, cells.second, [row.tobytes() for row in joined])
+
+
+def cover(first: int, last: int) -> tuple[list[int], list[int]]:
+    """Which single days and which spans (by their first days) make up the days from ``first`` to ``last``?
+
+    >>> cover(14, 50)
+    ([14, 15, 48, 49, 50], [16, 32])
+    """
+    begin, end = -(-first // SPAN_DAYS) * SPAN_DAYS, (last + 1) // SPAN_DAYS * SPAN_DAYS
+    if begin >= end:
+        return list(range(first, last + 1)), []
+    return [*range(first, begin), *range(end, last + 1)], list(range(begin, end, SPAN_DAYS))
 
 
 def by_day(added: LearnerDays) -> LearnerDays:

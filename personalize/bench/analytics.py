@@ -170,7 +170,7 @@ def _sizes(running: Servers) -> dict[str, Figure]:
         found = connection.execute(
             "SELECT sum(pg_total_relation_size(c.oid)) FILTER (WHERE relname LIKE 'interaction_log%%')::bigint,"
             " sum(pg_total_relation_size(c.oid)) FILTER (WHERE relname IN ('learner_day', 'daily_learners',"
-            " 'learner_day_set', 'cell_witness'))::bigint"
+            " 'learner_day_set', 'learner_span_set', 'cell_witness'))::bigint"
             " FROM pg_class c WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
         ).fetchone()
     assert found is not None

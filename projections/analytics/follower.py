@@ -42,7 +42,7 @@ WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE da
 TAKE_DIRTY: LiteralString = "DELETE FROM dirty_day RETURNING day"
 START_OVER: tuple[LiteralString, ...] = (
     learner_days.LOCK,
-    "TRUNCATE learner_day, daily_learners, learner_day_set, cell_witness",
+    "TRUNCATE learner_day, daily_learners, learner_day_set, learner_span_set, cell_witness",
     "UPDATE roll_up_position SET applied_seq = 0, watermark_ms = 0",
 )
 

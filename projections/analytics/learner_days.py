@@ -1,9 +1,10 @@
 """What did each learner do on each day, and how many learners were there?  Tables ``learner_day``, ``daily_learners``,
-``learner_day_set`` and ``cell_witness``.
+``learner_day_set``, ``learner_span_set`` and ``cell_witness``.
 
 Sums of events are added to; what depends on visits is counted anew for the days that a batch can have changed, from
 ``learner_session``, which already joins late events.  ``learner_day_set`` makes distinct counts over any days one
-``bit_or``.  All of it is written by one process at a time, under ``ROLL_UP_LOCK``.
+``bit_or``; ``learner_span_set``, the same over 16 days, makes it a short one.  All of it is written by one process at
+a time, under ``ROLL_UP_LOCK``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from models import learner_days
 from models.columns import Int64, Interactions, Mask
 from models.decay import DAY_MS
 from models.grouping import group_pairs
-from models.learner_days import LearnerDays, Witnesses
+from models.learner_days import BitSets, LearnerDays, Witnesses
 from projections.locks import ROLL_UP_LOCK
 from projections.stores.postgres import Connection, columns
 
@@ -121,6 +122,12 @@ SELECT %(kind)s, '1970-01-01'::date + b.day, b.chunk, ('x' || encode(b.members, 
 FROM unnest(%(day)s, %(chunk)s, %(members)s::bytea[]) AS b (day, chunk, members)
 ON CONFLICT (kind, day, chunk) DO UPDATE SET members = old.members | excluded.members
 """
+ADD_TO_SPANS: LiteralString = """
+INSERT INTO learner_span_set AS old (kind, first_day, chunk, members)
+SELECT %(kind)s, '1970-01-01'::date + b.day, b.chunk, ('x' || encode(b.members, 'hex'))::bit(8192)
+FROM unnest(%(day)s, %(chunk)s, %(members)s::bytea[]) AS b (day, chunk, members)
+ON CONFLICT (kind, first_day, chunk) DO UPDATE SET members = old.members | excluded.members
+"""
 ADD_WITNESSES: LiteralString = """
 INSERT INTO cell_witness AS old (day, dimension, cell, learner_keys)
 SELECT '1970-01-01'::date + day, dimension, cell, array_agg(learner_key ORDER BY learner_key)
@@ -155,6 +162,10 @@ UPDATE learner_day_set SET members = set_bit(members, (%(learner_key)s %% 8192):
 WHERE chunk = %(learner_key)s / 8192 AND get_bit(members, (%(learner_key)s %% 8192)::int) = 1
 """,
     """
+UPDATE learner_span_set SET members = set_bit(members, (%(learner_key)s %% 8192)::int, 0)
+WHERE chunk = %(learner_key)s / 8192 AND get_bit(members, (%(learner_key)s %% 8192)::int) = 1
+""",
+    """
 UPDATE cell_witness SET learner_keys = array_remove(learner_keys, %(learner_key)s)
 WHERE learner_keys @> ARRAY[%(learner_key)s::bigint]
 """,
@@ -182,8 +193,8 @@ def _add(connection: Connection, batch: Interactions) -> None:
     for kind, which in ((ACTIVE, fresh), (COMPLETED, first_completion)):
         sets = learner_days.bit_sets(added, which)
         if len(sets.members):
-            places = {"day": sets.day.astype(np.int32), "chunk": sets.chunk.astype(np.int32)}
-            connection.execute(ADD_MEMBERS, {"kind": kind, **places, "members": sets.members})
+            connection.execute(ADD_MEMBERS, {"kind": kind, **_members(sets)})
+            connection.execute(ADD_TO_SPANS, {"kind": kind, **_members(learner_days.spans_of(sets))})
     _add_witnesses(connection, learner_days.witnesses(batch))
     connection.execute(MARK_DIRTY, {"day": np.unique(added.day).astype(np.int32)})
 
@@ -254,6 +265,10 @@ def _add_days(
             },
         },
     )
+
+
+def _members(sets: BitSets) -> dict[str, Any]:
+    return {"day": sets.day.astype(np.int32), "chunk": sets.chunk.astype(np.int32), "members": sets.members}
 
 
 def _parameters(added: LearnerDays) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from fold_writer import write
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from law_logs import LEARNERS, batched_logs
 from recount import ACTIVITY, DISTINCT, KEPT_LEARNER_DAYS, LEARNER_DAYS, NEWCOMERS, WITNESSES, rows
 
@@ -16,12 +17,14 @@ from models import learner_days as model
 from models.columns import Interactions
 from projections import hourly_activity, sessions
 from projections.analytics import follower, learner_days
+from projections.reads.analytics import users
+from projections.reads.analytics.period import Period
 from projections.stores.postgres import Connection, connect
 
 EXAMPLES = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 TABLES = (
-    "learner_day, daily_learners, learner_day_set, cell_witness, dirty_day, interaction_log, learner_session,"
-    " hourly_activity, daily_activity, weekly_activity, applied_range"
+    "learner_day, daily_learners, learner_day_set, learner_span_set, cell_witness, dirty_day, interaction_log,"
+    " learner_session, hourly_activity, daily_activity, weekly_activity, applied_range"
 )
 
 
@@ -74,17 +77,10 @@ def assert_equals_recount(connection: Connection) -> None:
 
 
 def distinct(connection: Connection, first: date, last: date) -> tuple[int, int]:
-    """Learners active, and learners who completed something, on any of the days."""
-    found = [
-        rows(
-            connection,
-            "SELECT coalesce(sum(n), 0)::bigint FROM (SELECT bit_count(bit_or(members)) AS n FROM learner_day_set"
-            " WHERE kind = %s AND day BETWEEN %s AND %s GROUP BY chunk) AS c",
-            (kind, first, last),
-        )[0][0]
-        for kind in (learner_days.ACTIVE, learner_days.COMPLETED)
-    ]
-    return found[0], found[1]
+    """Learners active, and learners who completed something, on any of the days, as the API asks for them."""
+    asked = users.covering(Period("any", first, first, last))
+    found = {(kind, current): n for kind, current, n in rows(connection, users.DISTINCT, {**asked, "kind": 1})}
+    return found.get((learner_days.ACTIVE, True), 0), found.get((learner_days.COMPLETED, True), 0)
 
 
 @EXAMPLES
@@ -116,6 +112,15 @@ def test_roll_ups_equal_a_recount_of_the_log(connection: Connection, drawn) -> N
             connection.execute(statement, {"learner_key": 2})
     assert_equals_recount(connection)
     assert not rows(connection, "SELECT FROM cell_witness WHERE learner_keys @> ARRAY[2::bigint]")
+
+
+@given(st.integers(0, 40_000), st.integers(0, 200))
+def test_spans_and_single_days_cover_each_day_once(first: int, length: int) -> None:
+    """And a long period needs few of both."""
+    days, spans = model.cover(first, first + length)
+    covered = days + [day for span in spans for day in range(span, span + model.SPAN_DAYS)]
+    assert sorted(covered) == list(range(first, first + length + 1))
+    assert len(days) < 2 * model.SPAN_DAYS
 
 
 def test_a_transaction_under_way_is_not_skipped(connection: Connection, module_database_url: str) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, LiteralString
+import datetime as dt
+from typing import Any, Final, LiteralString
 
 import numpy as np
 
+from models.learner_days import cover
 from models.suppression import too_few, withheld
 from projections.reads.analytics.period import (
     Part,
@@ -20,6 +22,7 @@ from projections.reads.analytics.period import (
 from projections.stores.postgres_pool import Query, Rows
 from schemas.analytics import Point, Value
 
+EPOCH: Final = dt.date(1970, 1, 1)
 DAYS: LiteralString = """
 SELECT day, active, newcomers, completed, events, clicks, completions, completion_rates, completion_rate_sum,
        time_spent_seconds, score_sum, sessions, session_ms
@@ -41,9 +44,17 @@ NAMES = (
 )
 DISTINCT: LiteralString = """
 SELECT kind, current, sum(n)::bigint FROM (
-    SELECT kind, day >= %(first)s AS current, bit_count(bit_or(members)) AS n
-    FROM learner_day_set WHERE kind <= %(kind)s AND day BETWEEN %(previous)s AND %(last)s
-    GROUP BY kind, current, chunk
+    SELECT kind, current, bit_count(bit_or(members)) AS n FROM (
+        SELECT s.kind, d.current, s.chunk, s.members
+        FROM generate_series(0, %(kind)s) AS wanted (kind)
+        CROSS JOIN unnest(%(days)s::date[], %(days_current)s::boolean[]) AS d (day, current)
+        JOIN learner_day_set s ON s.kind = wanted.kind AND s.day = d.day
+        UNION ALL
+        SELECT s.kind, d.current, s.chunk, s.members
+        FROM generate_series(0, %(kind)s) AS wanted (kind)
+        CROSS JOIN unnest(%(spans)s::date[], %(spans_current)s::boolean[]) AS d (day, current)
+        JOIN learner_span_set s ON s.kind = wanted.kind AND s.first_day = d.day
+    ) AS sets GROUP BY kind, current, chunk
 ) AS chunks GROUP BY kind, current
 """
 COMPLETED_BY = frozenset({"completingLearners", "completionShare", "completions", "completionsPerLearner"})
@@ -53,7 +64,22 @@ COMPLETED_BY = frozenset({"completingLearners", "completionShare", "completions"
 def queries(period: Period, *, completed: bool = True) -> list[Query]:
     """What has to be asked; ``completed``: also how many different learners completed something."""
     asked = period.parameters()
-    return [(DAYS, asked), (DISTINCT, {**asked, "kind": int(completed)})]
+    return [(DAYS, asked), (DISTINCT, {**covering(period), "kind": int(completed)})]
+
+
+def covering(period: Period) -> dict[str, list[Any]]:
+    """Days and spans of days that make up the period and the one before, each with whether it is of the period."""
+    found: dict[str, list[Any]] = {"days": [], "days_current": [], "spans": [], "spans_current": []}
+    before = period.first - dt.timedelta(days=1)
+    for current, first, last in ((True, period.first, period.last), (False, period.previous, before)):
+        for name, numbers in zip(("days", "spans"), cover(*map(_number, (first, last))), strict=True):
+            found[name] += [EPOCH + dt.timedelta(days=number) for number in numbers]
+            found[f"{name}_current"] += [current] * len(numbers)
+    return found
+
+
+def _number(day: dt.date) -> int:
+    return (day - EPOCH).days
 
 
 def part(period: Period, answers: list[Rows]) -> Part:
