@@ -86,7 +86,7 @@ def cluster(table: Float64, seed: int = 0) -> Segments | None:
 
 
 def stable_ids(centroids: Float64, known: Float64, known_ids: Int64, scale: Float64) -> Int64:
-    """(k,) ids of new groups: those of the known groups (m, f) they continue, else fresh ones.
+    """(k,) ids of new groups: those of the known groups (m, f) they continue; 0: it continues none.
 
     Args:
         centroids: (k, f) of the new groups.
@@ -94,17 +94,13 @@ def stable_ids(centroids: Float64, known: Float64, known_ids: Int64, scale: Floa
         known_ids: (m,) their ids.
         scale: (f,) standard deviations that distances are measured in.
     """
-    ids = np.full(len(centroids), -1, np.int64)
+    ids = np.zeros(len(centroids), np.int64)
     if len(known):
         gap = (centroids[:, None] - known[None]) / np.where(scale > 0, scale, 1.0)
         distance = np.sqrt(np.square(gap).mean(axis=2))
         for new, old in zip(*linear_sum_assignment(distance), strict=True):
             if distance[new, old] <= SAME:
                 ids[new] = known_ids[old]
-    fresh = int(known_ids.max(initial=0)) + 1
-    for place in np.flatnonzero(ids < 0):
-        ids[place] = fresh
-        fresh += 1
     return ids
 
 

@@ -39,6 +39,8 @@ GROUP BY d.learner_key
 ORDER BY d.learner_key
 """
 KNOWN_SEGMENTS: LiteralString = "SELECT segment_id, centroid FROM segment ORDER BY segment_id"
+# A number is never given twice: a group that is gone does not come back as another.
+FRESH_NUMBERS: LiteralString = "SELECT nextval('segment_number') FROM generate_series(1, %(count)s)"
 CLEAR: tuple[LiteralString, ...] = ("DELETE FROM segment", "DELETE FROM learner_insight")
 PUT_SEGMENT: LiteralString = """
 INSERT INTO segment (segment_id, name, centroid, learners, silhouette, computed_at)
@@ -118,6 +120,9 @@ def _segments(connection: Connection, known: Activity, visits: Any, seed: int) -
     centroids = np.array([row[1] for row in before], np.float64).reshape(len(before), len(segments.FEATURES))
     scale = table.std(axis=0)
     numbers = segments.stable_ids(found.centroids, centroids, np.array([row[0] for row in before], np.int64), scale)
+    fresh = numbers == 0
+    taken = connection.execute(FRESH_NUMBERS, {"count": int(fresh.sum())}).fetchall()
+    numbers[fresh] = [row[0] for row in taken]
     ids[present] = numbers[found.group]
     named = segments.names(found.centroids, table.mean(axis=0), scale)
     sizes = np.bincount(found.group)

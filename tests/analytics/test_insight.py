@@ -54,6 +54,9 @@ def test_the_job_finds_groups_and_risks(connection: Connection) -> None:
         if day == LAST:
             first = [row[1] for row in rows]
     assert [row[1] for row in rows] == first
+    connection.execute("DELETE FROM segment")
+    anew = insight.look(connection, LAST)
+    assert set(anew.segments.tolist()).isdisjoint(first)  # numbers of groups that are gone are not given again
     listed = insight.learners_at_risk(connection, 100)
     assert {row[0] for row in listed} == {f"s-{n}" for n in range(31, 61)}
     bands = connection.execute("SELECT sum(learners) FROM reporting.at_risk").fetchone()
@@ -71,8 +74,8 @@ def test_k_is_what_the_data_have() -> None:
 
 
 def test_ids_follow_their_groups_whatever_their_order() -> None:
-    """A group that moved a little keeps its id; a new one gets a fresh id."""
+    """A group that moved a little keeps its id; a new one continues none."""
     old = np.array([[0.0, 0.0], [5.0, 5.0]])
     new = np.array([[5.1, 5.0], [20.0, 20.0], [0.1, 0.0]])
-    assert segments.stable_ids(new, old, np.array([3, 7]), np.ones(2)).tolist() == [7, 8, 3]
-    assert segments.stable_ids(new, np.empty((0, 2)), np.empty(0, np.int64), np.ones(2)).tolist() == [1, 2, 3]
+    assert segments.stable_ids(new, old, np.array([3, 7]), np.ones(2)).tolist() == [7, 0, 3]
+    assert segments.stable_ids(new, np.empty((0, 2)), np.empty(0, np.int64), np.ones(2)).tolist() == [0, 0, 0]
