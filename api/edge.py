@@ -25,6 +25,7 @@ from api.ids import new_id
 from api.limits import Limits, bounded_body, check_url_and_headers
 from api.metrics import UNMATCHED, Metrics
 from api.problems import Answer, Headers, ProblemError, problem, problem_answer
+from projections import tracing
 
 Scope = Any
 Receive = Callable[[], Awaitable[Any]]
@@ -98,6 +99,7 @@ class Edge:
         state = scope.setdefault("state", {})  # the server's copy for this request
         state["request_id"], state[PROTECTED] = request_id.decode(), caller
         response = _Response(send, request_id, allow(headers, self._origins))
+        span = tracing.request(scope, headers) if tracing.is_on() else None
         self._in_flight += 1
         try:
             await self._serve(scope, headers, receive, response)
@@ -106,6 +108,8 @@ class Edge:
             seconds = time.perf_counter() - started
             route = scope.get("path_template") or UNMATCHED
             self._metrics.observe(route, scope["method"], response.status, seconds)
+            if span is not None:
+                span.end(scope["method"], route, response.status)
             self._write_down(scope, state, route, response)
 
     async def _serve(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, response: _Response) -> None:

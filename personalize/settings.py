@@ -362,6 +362,15 @@ def process_environment(**extra: str) -> dict[str, str]:
     return {**os.environ, **extra}  # noqa: TID251  this is the one place that reads it
 
 
+def traces_wanted() -> bool:
+    """Whether OpenTelemetry's own variables ask for traces over OTLP; its SDK reads the rest of them."""
+    variables = os.environ  # noqa: TID251  this is the one place that reads it
+    if variables.get("OTEL_SDK_DISABLED", "").lower() == "true" or variables.get("OTEL_TRACES_EXPORTER") == "none":
+        return False
+    endpoints = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    return any(variables.get(name) for name in endpoints)
+
+
 def _parsed(variable: str, text: str, parse: Parser, source: str, secret: bool) -> Any:
     try:
         return parse(text)

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import faust
 from faust.types import TP
 
+from projections import tracing
 from projections.poll import TopicPartition
 from projections.recommender.engine import Engine, EngineSettings, Snapshot
 from projections.recommender.list_writer import Ticked
@@ -35,6 +36,7 @@ from streams.process_memory import return_large_blocks, search_seldom
 from streams.recommender_gauges import show
 from streams.recommender_settings import RecommenderSettings
 from streams.recommender_singleton import hold_alone
+from streams.traces import WaitingTraces
 from streams.transport import BatchApp, Poll, PollSchema, batch_app
 
 logger = logging.getLogger(__name__)
@@ -75,6 +77,7 @@ class Recommender:
         self._inbox_events = 0
         self._arrived = asyncio.Event()
         self._room = asyncio.Condition()
+        self._traces = WaitingTraces()
         self._stopping = False
         self._stopped = asyncio.Event()
         self._connection: Connection | None = None
@@ -88,6 +91,8 @@ class Recommender:
         except Exception as fault:
             self._app._crash(fault)
             raise
+        if tracing.is_on():
+            self._traces.arrived(poll)
         self._inbox += pieces
         self._inbox_events += sum(len(piece.offsets) for piece in pieces)
         self._arrived.set()
@@ -159,6 +164,8 @@ class Recommender:
         async with self._room:
             self._room.notify_all()
         show(self.engine, ticked)
+        if tracing.is_on():
+            self._traces.settle(self.engine.cursors, lists_wait=bool(self.engine.lists.pending))
         return ticked
 
     async def _rest(self, ticked: Ticked, took: float) -> None:

@@ -21,14 +21,16 @@ import faust
 import numpy as np
 from faust.types import TP
 
+from projections import tracing
 from projections.assembly import Draft, draft, interactions_of
 from projections.dead_letter_limit import DeadLetterLimit
 from projections.poll import Slice
 from projections.recorder import DataLost, Recorded, Recorder
+from projections.tracing import Carried
 from schemas.interactions import TYPE_OF_CODE
 from schemas.lists import RecommendationType
 from schemas.topics import CATALOGUE, IMPRESSIONS, INTERACTIONS, LEARNER_COMMANDS
-from streams import metrics, startup_checks
+from streams import metrics, startup_checks, traces
 from streams.change_teller import ChangeTeller
 from streams.intake import decode_slice
 from streams.list_tick import ListTick
@@ -84,7 +86,8 @@ class Worker:
             slices, drafted = await loop.run_in_executor(self._decoder, self._decode, poll)
             if self._recording is not None:
                 await self._recording
-            self._recording = asyncio.ensure_future(self._record(slices, drafted))
+            traced = traces.of_poll(poll) if tracing.is_on() else None
+            self._recording = asyncio.ensure_future(self._record(slices, drafted, traced))
             if sum(piece.delivered for piece in slices) < BACKLOG_RECORDS:
                 # We are up to date: what arrives during this transaction shall make one poll, read after it.
                 await self._recording
@@ -107,9 +110,13 @@ class Worker:
         ]
         return slices, draft(interactions_of(slices))
 
-    async def _record(self, slices: list[Slice], drafted: Draft) -> None:
+    async def _record(self, slices: list[Slice], drafted: Draft, traced: list[Carried] | None = None) -> None:
+        began_ns = time.time_ns()
         try:
             recorded = await self._store.record(slices, drafted, self._is_stale)
+            if traced is not None:
+                counts = {"messaging.batch.message_count": recorded.delivered, "applied_seq": recorded.applied_seq}
+                tracing.folded("transaction", traced, began_ns, counts)
             await self._follow_up(recorded, slices)
         except Exception as fault:  # noqa: BLE001 - whatever it is, a half-dead worker would be worse
             self._app._crash(fault)

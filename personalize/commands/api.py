@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from personalize import telemetry
 from personalize.connection import endpoints, token_secret
 from personalize.errors import CannotStartError, ProblemError, SettingsError
 from personalize.settings import Settings
@@ -31,6 +32,7 @@ def command() -> None:
     from projections.stores.redis import RedisAddress
 
     configure(settings.log_level, settings.log_format)
+    telemetry.start("personalize-api")
     tokens = web_tokens(settings)
     beyond = not (settings.port_published_on_loopback or is_loopback(settings.host))
     api_settings = ApiSettings(

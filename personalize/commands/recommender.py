@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from personalize import telemetry
 from personalize.commands.options import Json
 from personalize.commands.output import console, print_json
 from personalize.connection import endpoints
@@ -32,6 +33,7 @@ def command(context: typer.Context) -> None:
     servers = endpoints(settings)
     metrics_port = settings.metrics_port or ports.choose(0, None, set(), "METRICS_PORT")
     configure(settings.log_level, settings.log_format)
+    telemetry.start("personalize-recommender")
     print(f"metrics on http://{ports.LOOPBACK}:{metrics_port}/metrics", flush=True)
     main(
         RecommenderSettings(

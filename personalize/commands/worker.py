@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from personalize import telemetry
 from personalize.connection import endpoints, token_secret
 from personalize.errors import CannotStartError
 from personalize.settings import Settings
@@ -27,6 +28,7 @@ def command() -> None:
     from streams.worker import main
 
     configure(settings.log_level, settings.log_format)
+    telemetry.start("personalize-worker")
     metrics_port = settings.metrics_port or ports.choose(0, None, set(), "METRICS_PORT")
     print(f"metrics on http://{ports.LOOPBACK}:{metrics_port}/metrics", flush=True)
     try:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,8 +39,57 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="chromium is not installed: apt install chromium"))
 
 
+class Collector(ThreadingHTTPServer):
+    """Takes traces as an OpenTelemetry collector does: OTLP over HTTP."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _TakeTraces)
+        self.spans: list[tuple[str, str, str]] = []
+        """(trace, service, name)."""
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class _TakeTraces(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+        body = self.rfile.read(int(self.headers["content-length"]))
+        if self.headers.get("content-encoding") == "gzip":
+            body = gzip.decompress(body)
+        for part in ExportTraceServiceRequest.FromString(body).resource_spans:
+            names = {one.key: one.value.string_value for one in part.resource.attributes}
+            self.server.spans += [
+                (span.trace_id.hex(), names["service.name"], span.name)
+                for scope in part.scope_spans
+                for span in scope.spans
+            ]
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
 @pytest.fixture(scope="session")
-def engine() -> Iterator[LiveRun]:
+def collector() -> Iterator[Collector]:
+    """Where the engine's processes send their traces."""
+    with Collector() as running, pytest.MonkeyPatch.context() as environment:
+        environment.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{running.server_address[1]}")
+        yield running
+        running.shutdown()
+
+
+@pytest.fixture
+def collected(collector: Collector) -> Callable[[str], set[tuple[str, str]]]:
+    """Trace → its (service, span) so far."""
+    return lambda trace: {(service, name) for one, service, name in list(collector.spans) if one == trace}
+
+
+@pytest.fixture(scope="session")
+def engine(collector: Collector) -> Iterator[LiveRun]:
     """The whole engine with the sample class."""
     with live_run() as run:
         yield run
