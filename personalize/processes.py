@@ -32,6 +32,8 @@ class Program:
     command: Sequence[str]
     environment: Mapping[str, str] = field(repr=False)
     log: Path | None = None  # None: its output goes where ours goes
+    may_start: Callable[[], bool] | None = field(default=None, repr=False)
+    """Asked ten times a second until it says yes; None: it starts with the others."""
 
 
 @dataclass(slots=True)
@@ -55,13 +57,17 @@ class Processes:
         self._programs = programs
         self._on_event = on_event or (lambda _name, _what: None)
         self._kept: list[_Kept] = []
+        self._waiting: list[Program] = []
         self.stopping = threading.Event()
         """Set it (from any thread or signal handler) to leave `watch`."""
 
     def start(self) -> None:
-        """Starts all programs."""
+        """Starts all programs that need not wait."""
         for program in self._programs:
-            self.add(program)
+            if program.may_start is None:
+                self.add(program)
+            else:
+                self._waiting.append(program)
 
     def add(self, program: Program) -> None:
         """Starts one more program and keeps it."""
@@ -78,7 +84,7 @@ class Processes:
         """
         while not self.stopping.wait(_TICK_SECONDS):
             self.look_once()
-            if all(kept.done for kept in self._kept):
+            if not self._waiting and all(kept.done for kept in self._kept):
                 return
 
     def ended(self) -> bool:
@@ -91,11 +97,14 @@ class Processes:
         return self.stopping.is_set()
 
     def look_once(self) -> None:
-        """Starts again what has ended, if its pause is over.
+        """Starts what has waited, and again what has ended, if its pause is over.
 
         Raises:
             ProblemError: a program ended with a code that a restart cannot cure.
         """
+        for program in [one for one in self._waiting if one.may_start is not None and one.may_start()]:
+            self._waiting.remove(program)
+            self.add(program)
         now = time.monotonic()
         for kept in self._kept:
             code = kept.child.exit_code()

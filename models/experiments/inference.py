@@ -21,7 +21,7 @@ from __future__ import annotations
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from models.columns import Float64
 
@@ -111,7 +111,7 @@ def ratio_p_value(counts: Float64, weights: Float64) -> Array:
     expected = counts.sum(axis=-1, keepdims=True) * (weights / weights.sum())
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = np.nansum(np.square(counts - expected) / expected, axis=-1)
-    return chi2.sf(statistic, counts.shape[-1] - 1)
+    return chdtrc(counts.shape[-1] - 1, statistic)
 
 
 def adjusted(values: Float64, before: Float64) -> Float64:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 Float64 = NDArray[np.float64]
 
@@ -14,7 +13,9 @@ def area_under_curve(outcome: Float64, probability: Float64) -> float:
 
     Shapes (n,), outcomes 0 or 1.  NaN when only one outcome occurs.
     """
-    ranks = np.asarray(rankdata(probability), np.float64)
+    # The mean rank of each group of equals; scipy.stats has it too, and half a second of every start to load.
+    _, group, size = np.unique(probability, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(size) - (size - 1) / 2)[group]
     positives = float(outcome.sum())
     negatives = len(outcome) - positives
     if positives == 0 or negatives == 0:

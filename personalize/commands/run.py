@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False)
 PROGRAMS: Final = {"worker": ["worker"], "api": ["api"], "recommender": ["recommender"], "jobs": ["jobs", "run"]}
 """Name of a process → its words on the command line."""
+LATER: Final = frozenset({"recommender", "jobs"})
+"""What a reader can do without for a moment: they load much, and on few cores would only delay the first answer."""
+LATER_SECONDS: Final = 15.0
 
 
 @app.command()
@@ -99,12 +102,18 @@ def _programs(settings: Settings, servers: Endpoints) -> list[Program]:
     logs = settings.home.absolute() / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     metrics_ports = scrape_targets.choose(settings)
+    latest = time.monotonic() + LATER_SECONDS
+
+    def api_listens() -> bool:
+        return ports.answers(settings.port) or time.monotonic() > latest
+
     return [
         Program(
             name=name,
             command=[sys.executable, "-m", "personalize.cli", *words],
             environment={**environment, "METRICS_PORT": str(metrics_ports.get(name, 0))},
             log=logs / f"{name}.log",
+            may_start=api_listens if name in LATER else None,
         )
         for name, words in PROGRAMS.items()
     ]

@@ -22,6 +22,15 @@ def is_free(port: int) -> bool:
         return True
 
 
+def answers(port: int) -> bool:
+    """Whether somebody takes connections on this loopback port; unlike `is_free` it never holds the port itself."""
+    try:
+        socket.create_connection((LOOPBACK, port), timeout=0.2).close()
+    except OSError:
+        return False
+    return True
+
+
 def choose(fixed: int, remembered: int | None, taken: set[int], variable: str) -> int:
     """The port for a server: the fixed one, else the remembered one if free, else any free one.
 

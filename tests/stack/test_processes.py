@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -70,6 +71,23 @@ def test_pauses_grow(tmp_path):
         kept.stop()
     waits = [float(what.split(" in ")[1].split(" ")[0]) for what in pauses if "starting again" in what]
     assert waits == sorted(set(waits))
+
+
+def test_a_program_waits_until_it_may_start(tmp_path):
+    """It is not running before, and does not end the watch over the others by not having begun."""
+    allowed = []
+    done = program("api", "pass")
+    later = replace(program("jobs", EXITS_ONCE_THEN_STAYS, str(tmp_path / "ran"), "0"), may_start=lambda: bool(allowed))
+    kept = Processes([done, later])
+    kept.start()
+    try:
+        eventually(lambda: kept.look_once() or not kept.pids())
+        assert not (tmp_path / "ran").exists()
+        allowed.append(True)
+        kept.watch()  # both end with 0
+        assert (tmp_path / "ran").exists()
+    finally:
+        kept.stop()
 
 
 DEAF = """
