@@ -118,5 +118,56 @@ CONTENT = Dashboard(
                 ),
             ],
         ),
+        Row(
+            "Performance",
+            [
+                Panel(
+                    title="How well content holds its learners",
+                    says="Relative engagement: rank by mean completion among content of similar length, 0 to 1.",
+                    queries=[
+                        Rows(
+                            "SELECT title, content_type, learners, mean_completion, completion_share, "
+                            "mean_time_spent_seconds, relative_engagement FROM reporting.content_performance "
+                            "ORDER BY relative_engagement DESC, learners DESC LIMIT 100"
+                        )
+                    ],
+                    kind="table",
+                    width=12,
+                    height=9,
+                    units={
+                        "mean_completion": "percentunit",
+                        "completion_share": "percentunit",
+                        "mean_time_spent_seconds": "s",
+                        "relative_engagement": "percentunit",
+                    },
+                ),
+                Panel(
+                    title="Is it as hard as it says?",
+                    says="Stated difficulty beside success rate and the learner model's measure (in logits, 0 is average).",
+                    queries=[
+                        Rows(
+                            "SELECT title, stated, measured_logits, success_rate, learners FROM reporting.content_difficulty "
+                            "ORDER BY success_rate, learners DESC LIMIT 100"
+                        )
+                    ],
+                    kind="table",
+                    width=12,
+                    height=9,
+                    units={"success_rate": "percentunit"},
+                ),
+                Panel(
+                    title="Topics by learners",
+                    says="Different learners who touched a topic in the last 28 days, five or more.",
+                    queries=[
+                        Rows(
+                            "SELECT topic, learners, completions FROM reporting.topic_popularity "
+                            "ORDER BY learners DESC LIMIT 15"
+                        )
+                    ],
+                    kind="barchart",
+                    width=24,
+                ),
+            ],
+        ),
     ],
 )

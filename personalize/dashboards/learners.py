@@ -178,6 +178,75 @@ LEARNERS = Dashboard(
             ],
         ),
         Row(
+            "Groups and risk",
+            [
+                Panel(
+                    title="Segments",
+                    says="Learners who behave alike, five or more; a number stays with its group from day to day.",
+                    queries=[
+                        Rows(
+                            "SELECT segment_id, name, learners, silhouette, computed_at FROM reporting.segments "
+                            "ORDER BY learners DESC"
+                        )
+                    ],
+                    kind="table",
+                    width=10,
+                ),
+                Panel(
+                    title="At risk",
+                    says="Of failing or leaving, by probability from four weeks of activity; silent: not seen for a week.",
+                    queries=[
+                        Rows(
+                            "SELECT risk || CASE WHEN silent THEN ', silent' ELSE '' END AS risk, learners "
+                            "FROM reporting.at_risk ORDER BY mean_risk"
+                        )
+                    ],
+                    kind="barchart",
+                    width=7,
+                ),
+                Panel(
+                    title="Reasons of risk",
+                    says="Of learners at high risk or silent; `personalize insight at-risk` lists them.",
+                    queries=[Rows("SELECT reason, learners FROM reporting.risk_reasons ORDER BY learners DESC")],
+                    kind="barchart",
+                    width=7,
+                ),
+            ],
+        ),
+        Row(
+            "Skills",
+            [
+                Panel(
+                    title="Skill progression",
+                    says="Mean mastery of those who practised a skill on a day, five learners or more.",
+                    queries=[
+                        Rows(
+                            'SELECT day::timestamptz AS "time", skill AS metric, mean_mastery '
+                            "FROM reporting.skill_progression WHERE $__timeFilter(day::timestamptz) ORDER BY 1, 2",
+                            over_time=True,
+                        )
+                    ],
+                    unit="percentunit",
+                    low=0,
+                    high=1,
+                    width=12,
+                ),
+                Panel(
+                    title="Knowledge gaps",
+                    says="Skills that many try and few master; struggling: more failures than successes so far.",
+                    queries=[
+                        Rows(
+                            "SELECT skill, learners, struggling, failure_rate, mastered_share FROM reporting.knowledge_gaps "
+                            "ORDER BY struggling DESC, failure_rate DESC LIMIT 50"
+                        )
+                    ],
+                    kind="table",
+                    width=12,
+                    units={"failure_rate": "percentunit", "mastered_share": "percentunit"},
+                ),
+            ],
+        ),
+        Row(
             "Achievements",
             [
                 Panel(

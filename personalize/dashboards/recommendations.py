@@ -232,6 +232,32 @@ RECOMMENDATIONS = Dashboard(
                     kind="table",
                     units={"click_through_rate": "percentunit", "conversion_rate": "percentunit"},
                 ),
+                Panel(
+                    title="Impact by day",
+                    says="What came of items first shown on a day, and their share of all its completions. Experiments tell cause.",
+                    queries=[
+                        Rows(
+                            "SELECT day, impressions, clicks, conversions, completions, share_of_completions "
+                            "FROM reporting.recommendation_impact ORDER BY day DESC LIMIT 90"
+                        )
+                    ],
+                    kind="table",
+                    width=12,
+                    units={"share_of_completions": "percentunit"},
+                ),
+                Panel(
+                    title="By rank",
+                    says="What came of a place in the list; places shown fewer than a hundred times are left out.",
+                    queries=[
+                        Rows(
+                            "SELECT list_type, arm, rank, impressions, clicks, conversions, click_through_rate "
+                            "FROM reporting.recommendation_ranks ORDER BY list_type, arm, rank"
+                        )
+                    ],
+                    kind="table",
+                    width=12,
+                    units={"click_through_rate": "percentunit"},
+                ),
             ],
         ),
         Row(

@@ -41,6 +41,8 @@ class Learner:
     favourite: str
     ability: float
     diligence: float
+    left_days_ago: int = 0
+    """Since then never seen again."""
 
 
 def catalogue() -> list[dict[str, Any]]:
@@ -82,6 +84,7 @@ def learners(count: int = 90) -> list[Learner]:
             favourite=topics[number % len(topics)],
             ability=draw.gauss(0.4, 0.8),
             diligence=0.6 if number == 0 else draw.uniform(0.25, 0.8),
+            left_days_ago=8 + number % 5 if number % 8 == 7 else 0,
         )
         for number in range(count)
     ]
@@ -126,7 +129,7 @@ def history(now: datetime) -> list[dict[str, Any]]:
     for learner in learners():
         place = dict.fromkeys(TOPICS, 0)
         for day in range(DAYS, -1, -1):
-            if draw.random() > learner.diligence:
+            if draw.random() > learner.diligence or day < learner.left_days_ago:
                 continue
             start = now - timedelta(days=day, hours=draw.uniform(1.0, 7.0))
             topic = learner.favourite if draw.random() < 0.7 else draw.choice([*TOPICS])
@@ -180,7 +183,7 @@ def _opinion(draw: random.Random) -> dict[str, Any]:
 def live(now: datetime, number: int) -> dict[str, Any]:
     """One interaction of now; each number gives another."""
     draw = random.Random(number)
-    learner = draw.choice(learners()[1:])
+    learner = draw.choice([one for one in learners()[1:] if not one.left_days_ago])
     topic, kind = learner.favourite, draw.choice(KINDS)
     event: dict[str, Any] = {
         "userId": learner.user_id,

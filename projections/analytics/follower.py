@@ -74,6 +74,23 @@ def catch_up(connection: Connection, step_rows: int = STEP_ROWS) -> int:
     return folded
 
 
+def reach_the_present(connection: Connection, seconds: float) -> bool:
+    """Returns once everything that is settled now is folded, by whichever process; False if it took too long.
+
+    Args:
+        connection: autocommit.
+        seconds: patience.
+    """
+    upto = settled(connection)
+    deadline = time.monotonic() + seconds
+    while upto is not None and _scalar(connection, POSITION) < upto:
+        if time.monotonic() > deadline:
+            return False
+        if not catch_up(connection):
+            time.sleep(0.1)  # another process does it
+    return upto is not None
+
+
 def settled(connection: Connection) -> int | None:
     """A sequence up to which every transaction has ended; None when a writer took too long."""
     upto = _scalar(connection, LAST_SEQ)

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from projections import activity_summaries, housekeeping
+from projections.analytics import follower
 from projections.job_runs import BY_HAND
 from projections.stores.postgres import Connection
 from streams.jobs.job import Assignment, Effect, Job
@@ -15,6 +16,9 @@ from streams.jobs.send_notification import SEND
 
 LATE: Final = timedelta(days=7)
 """What lies so far before a run's own period is summed again: late events reach it."""
+
+ROLL_UP_SECONDS: Final = 600.0
+"""A job that looks at roll-ups waits this long for them to be up to date."""
 
 
 def _from(assignment: Assignment, period: Period) -> date:
@@ -53,6 +57,8 @@ def _look_at_learners(assignment: Assignment) -> Effect:
     # Imported when it is needed, like training: scikit-learn is large.
     from projections import insight
 
+    # At a first start the log may be long, and its roll-up has only begun.
+    follower.reach_the_present(assignment.connection, ROLL_UP_SECONDS)
     found = insight.look(assignment.connection, first_day(assignment.run_key))
     return lambda connection: insight.write(connection, found, assignment.now)
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 from prometheus_client import REGISTRY
+from typer.testing import CliRunner
 
 from api.experiments import served
 from models.columns import CONSENT_DEFAULT, CONSENT_EXPERIMENT
 from models.experiments.report import report
+from personalize.commands import experiment as command
+from personalize.errors import ProblemError
 from projections import experiment_reports, experiments
 from projections.locks import EXPERIMENTS_LOCK
 from projections.recommender.reranking import Candidate, Context, Described, reordered
@@ -176,6 +181,37 @@ def test_the_gauges_say_what_the_reports_say(connection: Connection) -> None:
     assert REGISTRY.get_sample_value("personalize_experiment_guardrails", {"state": "held"}) == 1
     show(None)
     assert REGISTRY.get_sample_value("personalize_experiments", {"verdict": "ready"}) is None
+
+
+def test_the_commands_put_start_report_and_stop(
+    connection: Connection, module_database_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What people type: a file becomes an experiment, its report is a table or JSON, a wrong file names its field."""
+    monkeypatch.setattr(command, "_database", lambda: closing(connect(module_database_url, autocommit=True)))
+    file = tmp_path / "plain.json"
+    file.write_bytes(msgspec.json.encode({**DEFINITION, "state": "draft"}))
+    fill(connection, 0.5)
+
+    def typed(*words: str) -> str:
+        done = CliRunner().invoke(command.app, [*words])
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    assert typed("put", str(file)) == "plain: draft\n"
+    assert typed("start", "plain") == "plain: running\n"
+    assert "control 50%, no-trends 50%" in typed("list")
+    told = typed("report", "plain")
+    assert "no-trends is better than control." in told
+    assert "guardrail active_days, no-trends: held" in told
+    assert "ratio check: p = " in told
+    found = msgspec.json.decode(typed("report", "plain", "--json"))
+    assert found["variations"][1]["liftLow"] > 0
+    assert typed("stop", "plain") == "plain: stopped\n"
+    assert experiments.find(connection, "plain") == definition(state="stopped")
+    file.write_text('{"key": "plain"}')
+    for words, says in ((["put", str(file)], "hypothesis"), (["report", "nothing"], "no experiment 'nothing'")):
+        with pytest.raises(ProblemError, match=says):
+            CliRunner().invoke(command.app, words, catch_exceptions=False)
 
 
 def test_a_variation_changes_what_is_served() -> None:

@@ -141,6 +141,19 @@ def test_a_transaction_under_way_is_not_skipped(connection: Connection, module_d
     assert_equals_recount(connection)
 
 
+def test_who_needs_the_present_folds_it_or_waits_for_whoever_does(
+    connection: Connection, module_database_url: str
+) -> None:
+    """Patience is bounded: with another process in the middle of a step it ends without."""
+    start(connection)
+    write_batch(connection, one_event(learner=1))
+    with connect(module_database_url) as other:
+        other.execute(follower.TRY_LOCK)
+        assert not follower.reach_the_present(connection, 0.2)
+    assert follower.reach_the_present(connection, 5.0)
+    assert_equals_recount(connection)
+
+
 def test_starting_over_gives_the_same(connection: Connection) -> None:
     """The whole log folded again says the same."""
     start(connection)
