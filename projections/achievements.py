@@ -141,9 +141,9 @@ def _unplaced_rules() -> tuple[CompiledRule, ...]:
 def apply(connection: Connection, batch: Interactions, effects: Effects) -> None:
     """Folds a batch into the tables, inside the caller's transaction."""
     asked: Asked | None = effects.asked.pop("achievements", None)
-    more = achievement_facts.facts(connection, batch, effects)
+    more = achievement_facts.facts(connection, effects)
     if len(more):
-        batch = Interactions.concatenate([batch, more])
+        batch = achievement_facts.among(batch, more)
         if asked is not None:
             asked.close()
             asked = None

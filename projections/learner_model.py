@@ -57,8 +57,9 @@ def apply(connection: Connection, batch: Interactions, effects: Effects) -> None
     attempts = attempts_in(connection, batch, rows)
     shared = learner_model_versions.valid(connection, effects.applied_seq)
     states = load(connection, group(attempts.learner).keys, _skill_pairs(attempts), _item_pairs(attempts))
-    after, days = followed(shared, states, attempts, batch.local_day[rows].astype(np.int64))
+    after, days, masterings = followed(shared, states, attempts, batch.local_day[rows].astype(np.int64))
     put(connection, after, days, effects.applied_seq)
+    effects.mastered += zip(*(column.tolist() for column in masterings), strict=True)
 
 
 def _skill_pairs(attempts: Attempts) -> tuple[Int64, Int64]:

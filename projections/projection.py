@@ -40,6 +40,8 @@ class Effects:
     """In a rebuild: everything up to this sequence was folded before."""
     kudos: list[tuple[int, int, int, int]] = field(default_factory=list)
     """(receiver, giver, Unix ms, receiver's local day) of the kudos that commands of this transaction gave."""
+    mastered: list[tuple[int, int, int]] = field(default_factory=list)
+    """(learner, skill, Unix ms of the attempt) of the skills that began to count as mastered in this transaction."""
     outbox: list[OutboxRecord] = field(default_factory=list)
     asked: dict[str, Any] = field(default_factory=dict)
     """Answers under way to what the projections asked beforehand, by projection name; each takes its own out."""

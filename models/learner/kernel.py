@@ -373,7 +373,8 @@ def follow(
     """`run` for learners alone, with what each attempt leaves of each of its skills.
 
     ``mastered`` holds, by row of the skill table, which skills count as mastered, and changes with the attempts.
-    ``after`` (len(skills), 4) gets mastery, ability above the skill's difficulty, its variance, and attempts.
+    ``after`` (len(skills), 5) gets mastery, ability above the skill's difficulty, its variance, attempts, and 1 where
+    the attempt made the skill count as mastered, else 0.
     """
     for a in range(len(batch.row)):
         first, last = batch.skill_start[a], batch.skill_start[a + 1]
@@ -390,5 +391,7 @@ def follow(
             variance = whole[t.VARIANCE] + own[t.SKILL_VARIANCE]
             mastery = sigmoid(ability / sqrt(1.0 + pi * variance / 8.0))
             attempts = own[t.SKILL_WINS] + own[t.SKILL_FAILS]
-            mastered[row] = holds_mastery(mastery, attempts, recent_failures(own), mastered[row])
+            before = mastered[row]
+            mastered[row] = holds_mastery(mastery, attempts, recent_failures(own), before)
             after[j, 0], after[j, 1], after[j, 2], after[j, 3] = mastery, ability, variance, attempts
+            after[j, 4] = 1.0 if mastered[row] and not before else 0.0

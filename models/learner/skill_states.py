@@ -55,10 +55,19 @@ class MasteryDays(NamedTuple):
     attempts: Int64
 
 
+class Masterings(NamedTuple):
+    """The moments at which a skill began to count as mastered, in the order of the log."""
+
+    learner: Int64
+    skill: Int64
+    at_ms: Int64
+    """Event time of the attempt that did it."""
+
+
 def followed(
     shared: Shared, states: SkillStates, attempts: Attempts, local_day: Int64
-) -> tuple[SkillStates, MasteryDays]:
-    """The states after a batch, and the days that it changed.
+) -> tuple[SkillStates, MasteryDays, Masterings]:
+    """The states after a batch, the days that it changed, and the skills that were mastered in it.
 
     Args:
         shared: the published version; it is not changed.
@@ -72,13 +81,20 @@ def followed(
     shared.reserve(_above(attempts.item), _above(attempts.skills))
     mastered = np.zeros(len(learners.tables.skill), bool)
     mastered[1 : 1 + len(states.mastered)] = states.mastered
-    said, after = np.empty((len(attempts), 2)), np.empty((len(attempts.skills), 4))
+    said, after = np.empty((len(attempts), 2)), np.empty((len(attempts.skills), 5))
     columns = kernel.Batch(rows, attempts.item, attempts.success, attempts.at_ms, attempts.skill_start, attempts.skills)
     kernel.follow(learners.tables, shared.tables, columns, mastered, said, after)
     learners.tables.learner[rows, SHARED_VERSION] = shared.version
     found = learners.columns()
     kept = mastered[learners.skill_order()]
-    return SkillStates(found, kept, _remembered(states, found, attempts)), _days(attempts, local_day, after)
+    after_states = SkillStates(found, kept, _remembered(states, found, attempts))
+    return after_states, _days(attempts, local_day, after), _masterings(attempts, after)
+
+
+def _masterings(attempts: Attempts, after: Float64) -> Masterings:
+    place = np.flatnonzero(after[:, 4])
+    attempt = np.searchsorted(attempts.skill_start, place, side="right") - 1
+    return Masterings(attempts.learner[attempt], attempts.skills[place], attempts.at_ms[attempt])
 
 
 def _remembered(before: SkillStates, found: Columns, attempts: Attempts) -> Memories:
@@ -107,7 +123,7 @@ def _days(attempts: Attempts, local_day: Int64, after: Float64) -> MasteryDays:
     learner, skill, day = learner[order], attempts.skills[order], day[order]
     changes = (np.diff(learner) != 0) | (np.diff(skill) != 0) | (np.diff(day) != 0)
     last = np.flatnonzero(np.append(changes, True)) if len(order) else np.empty(0, np.int64)
-    mastery, ability, variance, tried = after[order[last]].T
+    mastery, ability, variance, tried, _ = after[order[last]].T
     spread = INTERVAL_Z * np.sqrt(variance)
     return MasteryDays(
         learner[last],

@@ -130,12 +130,14 @@ def _achievements(batches: Sequence[Interactions]) -> Any:
 def _learner_model(batches: Sequence[Interactions]) -> Any:
     catalogue = ItemSkills(np.array([0, 0, 1, 3, 4, 4, 6]), np.array([0, 0, 1, 2, 1, 2]))
     shared, states, days = Shared(version=3), SkillStates.none(), {}
+    masterings: list[Any] = []
     for item in range(7):
         shared.suppose(item, item / 3 - 1)
     for batch in batches:
         attempts, rows = attempts_of(batch, catalogue)
-        states, changed = followed(shared, states, attempts, batch.local_day[rows])
+        states, changed, mastered = followed(shared, states, attempts, batch.local_day[rows])
         days |= {row[:3]: row[3:] for row in zip(*(column.tolist() for column in changed), strict=True)}
+        masterings += zip(*(column.tolist() for column in mastered), strict=True)
     columns, memories = states.columns, states.memories
     return {
         **{name: getattr(columns, name) for name in columns._fields},
@@ -143,6 +145,7 @@ def _learner_model(batches: Sequence[Interactions]) -> Any:
         "stability": memories.stability_days,
         "difficulty": memories.difficulty,
         "days": sorted(days.items()),
+        "masterings": masterings,
     }
 
 

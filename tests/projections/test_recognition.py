@@ -138,6 +138,29 @@ def test_a_mastered_skill_is_an_achievement(product: Product) -> None:
     assert rebuild(product.url, "achievements").differences == 0
 
 
+def test_a_skill_that_is_mastered_and_lost_within_one_poll_counts(product: Product) -> None:
+    """One poll or one an event: the same tier, unlocked by the same attempt, although failures follow it."""
+    at = "SELECT unlocked_at FROM achievement_unlock JOIN learners USING (learner_key) " \
+        "WHERE user_id = %s AND achievement_id = 'skill-master'"  # fmt: skip
+    still = "SELECT bool_or(mastered) FROM learner_skill JOIN learners USING (learner_key) WHERE user_id = %s"
+    moments = []
+    for one_poll in (True, False):
+        user = next(USERS)
+        attempts = [
+            event(
+                user, interactionType="ATTEMPT", contentId="lost", score=float(n < 40), success=n < 40,
+                occurredAt=f"2026-01-{1 + n // 2:02d}T1{n % 2}:00:00Z",
+            )
+            for n in range(60)
+        ]  # fmt: skip
+        for part in [attempts] if one_poll else [[attempt] for attempt in attempts]:
+            product.record("interactions", part)
+        assert product.connection.execute(still, (user,)).fetchone() == (False,)
+        moments += product.connection.execute(at, (user,)).fetchall()
+    assert len(moments) == 2
+    assert moments[0] == moments[1]
+
+
 def weekly(threshold: int) -> tuple[AchievementRule, ...]:
     """The shipped rules with another threshold of `week-of-learning`."""
     (rule,) = (one for one in shipped_rules() if one.id == "week-of-learning")
