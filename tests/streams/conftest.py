@@ -18,6 +18,8 @@ import pytest
 
 from personalize.stack import Endpoints, embedded
 
+sys.path.insert(0, str(Path(__file__).parent))
+
 
 @dataclass
 class Engine:
@@ -29,13 +31,15 @@ class Engine:
 
     def worker(self, name: str = "worker-0", **settings: str) -> subprocess.Popen[bytes]:
         """Starts a worker process with this static name."""
+        return self.start(name, ["-m", "personalize.cli", "worker"], **settings)
+
+    def start(self, name: str, arguments: list[str], **settings: str) -> subprocess.Popen[bytes]:
+        """Starts Python with these arguments, as a worker of this static name would be."""
         environment = {**os.environ, **self.servers.environment(), "WORKER_INSTANCE_ID": name, "METRICS_PORT": "0"}
         environment |= {"PERSONALIZE_HOME": str(self.folder), "TOKEN_SECRET": "0123456789abcdef", **settings}
         log = (self.folder / f"{name}.log").open("ab")
         with log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "personalize.cli", "worker"], env=environment, stdout=log, stderr=log
-            )
+            process = subprocess.Popen([sys.executable, *arguments], env=environment, stdout=log, stderr=log)
         self.processes[name] = process
         return process
 

@@ -7,14 +7,10 @@ import json
 import signal
 from typing import Any
 
+from stream_kit import interaction, records_of
+
 from schemas.partitioning import partition_of
 from streams.worker import TOPICS
-
-
-def interaction(user: str, n: int, **more: Any) -> tuple[str, bytes, bytes]:
-    """A record of the topic `interactions`, published by its key."""
-    made = {"userId": user, "interactionType": "VIEW", "contentType": "article", "contentId": f"a-{n % 7}"}
-    return "interactions", user.encode(), json.dumps({**made, "eventId": f"{user}-{n}", **more}).encode()
 
 
 def test_events_are_folded_and_a_stop_is_clean(engine: Any, publish: Any) -> None:
@@ -54,22 +50,6 @@ def test_what_is_wrong_harms_nothing_else(engine: Any, publish: Any) -> None:
     reasons = {row[0] for row in engine.ask("SELECT reason FROM dead_letter")}
     assert reasons == {"not-json", "null-value", "too-large"}
     assert records_of(engine.servers.kafka, "dead-letters", 3)[0].headers[0][0] == "__connect.errors.topic"
-
-
-def records_of(bootstrap: str, topic: str, count: int) -> list[Any]:
-    """The first records of a topic."""
-
-    async def run() -> list[Any]:
-        from aiokafka import AIOKafkaConsumer
-
-        consumer = AIOKafkaConsumer(topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest")
-        await consumer.start()
-        try:
-            return [await asyncio.wait_for(consumer.getone(), 20) for _ in range(count)]
-        finally:
-            await consumer.stop()
-
-    return asyncio.run(run())
 
 
 def test_an_unlock_reaches_its_topic(engine: Any, publish: Any) -> None:
