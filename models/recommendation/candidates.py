@@ -75,36 +75,22 @@ def _allowed(events: NDArray[np.int32], taken: NDArray[np.int64], learner: int, 
 
 
 @compiled
-def _select_top(
-    value: NDArray[np.float64],
-    item: NDArray[np.int32],
-    score_of: NDArray[np.float32],
-    touched: NDArray[np.int32],
-    touched_count: int,
-    events: NDArray[np.int32],
-    taken: NDArray[np.int64],
-    source: int,
-    learner: int,
-    known_only: bool,
-) -> int:
-    """Keep the TOP best items of one source, best first, of equals the smaller slot; return how many there are."""
-    size = 0
-    for k in range(touched_count):
-        candidate = touched[k] + 0  # as wide as every other slot: one compiled version of what it is given to
-        score = float(score_of[candidate, source])
-        if score <= 0.0 or (size == TOP and (score < value[0] or (score == value[0] and candidate > item[0]))):
-            continue
-        if not _allowed(events, taken, learner, candidate, known_only):
-            continue
-        if size < TOP:
-            value[size], item[size] = score, candidate
-            size += 1
-            if size == TOP:
-                for root in range(TOP // 2 - 1, -1, -1):
-                    _sift_down(value, item, root, TOP)
-        else:
-            value[0], item[0] = score, candidate
-            _sift_down(value, item, 0, TOP)
+def _keep(value: NDArray[np.float64], item: NDArray[np.int32], size: int, score: float, candidate: int) -> int:
+    """Take a candidate into a min-heap of at most TOP; it has to belong there. Return the new size."""
+    if size < TOP:
+        value[size], item[size] = score, candidate
+        if size == TOP - 1:
+            for root in range(TOP // 2 - 1, -1, -1):
+                _sift_down(value, item, root, TOP)
+        return size + 1
+    value[0], item[0] = score, candidate
+    _sift_down(value, item, 0, TOP)
+    return TOP
+
+
+@compiled
+def _falling(value: NDArray[np.float64], item: NDArray[np.int32], size: int) -> None:
+    """Sort a heap (or what is to be one) best first, of equals the smaller slot."""
     if size < TOP:
         for root in range(size // 2 - 1, -1, -1):
             _sift_down(value, item, root, size)
@@ -112,7 +98,45 @@ def _select_top(
         value[0], value[end] = value[end], value[0]
         item[0], item[end] = item[end], item[0]
         _sift_down(value, item, 0, end)
-    return size
+
+
+@compiled
+def _select_scored(
+    out: Candidates,
+    score_of: NDArray[np.float32],
+    touched: NDArray[np.int32],
+    touched_count: int,
+    admitted: NDArray[np.bool_],
+    events: NDArray[np.int32],
+    taken: NDArray[np.int64],
+    learner: int,
+    known_only: bool,
+) -> None:
+    """Keep the TOP best items of every accumulated source, best first, of equals the smaller slot.
+
+    One pass over the items: the scores of an item share a cache line, and whether it is allowed is asked once.
+    """
+    floor = np.zeros(_ACCUMULATED)
+    for k in range(touched_count):
+        candidate = touched[k] + 0  # as wide as every other slot: one compiled version of what it is given to
+        checked = False
+        for source in range(_ACCUMULATED):
+            score = float(score_of[candidate, source])
+            if score <= 0.0 or score < floor[source] or not admitted[source]:
+                continue
+            size = out.top_count[source]
+            if size == TOP and score == floor[source] and candidate > out.top_item[source, 0]:
+                continue
+            if not checked:
+                if not _allowed(events, taken, learner, candidate, known_only):
+                    break
+                checked = True
+            size = _keep(out.top_value[source], out.top_item[source], size, score, candidate)
+            out.top_count[source] = size
+            if size == TOP:
+                floor[source] = out.top_value[source, 0]
+    for source in range(_ACCUMULATED):
+        _falling(out.top_value[source], out.top_item[source], out.top_count[source])
 
 
 @compiled
@@ -148,18 +172,18 @@ def choose_candidates(
 ) -> int:
     """Fill ``out`` from accumulated scores; return the number of candidates."""
     events, taken, popularity = tables.items.events, tables.histories.taken, tables.popularity
-    for source in range(_SOURCES):
-        value, item_of = out.top_value[source], out.top_item[source]
-        size, kind = 0, source - _ACCUMULATED
-        if admitted[source] and kind < 0:
-            size = _select_top(
-                value, item_of, scores.score, scores.touched, scores.touched_count[0], events, taken, source,
-                learner, known_only,
-            )  # fmt: skip
-        elif admitted[source]:
+    out.top_count[:] = 0
+    _select_scored(
+        out, scores.score, scores.touched, scores.touched_count[0], admitted, events, taken, learner, known_only
+    )
+    for kind in range(POPULARITIES):
+        source = _ACCUMULATED + kind
+        if admitted[source]:
             leaders = popularity.leaders[kind, : popularity.leaders_length[kind]]
-            size = _select_popular(value, item_of, leaders, popularity.log_weight[kind], taken, learner)
-        out.top_count[source] = size
+            out.top_count[source] = _select_popular(
+                out.top_value[source], out.top_item[source], leaders, popularity.log_weight[kind], taken, learner
+            )
+    for source in range(_SOURCES):
         out.maximum[source] = out.top_value[source, 0] if out.top_count[source] > 0 else 0.0
     count = 0
     for rank in range(TOP):

@@ -28,6 +28,9 @@ MEMORY = 20
 MOST_LEARNERS = 5_000  # judged, evenly chosen
 _CHUNK = 256
 
+Scorer = Callable[[list[list[int]]], NDArray[np.float64]]
+"""(n) histories, newest last, as places -> (n, M) scores."""
+
 
 class Metrics(NamedTuple):
     """Means over the judged learners."""
@@ -79,14 +82,18 @@ def _sides(split: Split, learner: int) -> tuple[NDArray[np.int64], NDArray[np.in
 
 def evaluate(model: ItemWeights | ItemFactors, split: Split, learners: NDArray[np.int64]) -> Metrics:
     """Return how well the model does for these learners (`judged_learners`)."""
-    score = _scorer(model)
-    place_of = {key: place for place, key in enumerate(model.items.tolist())}
+    return evaluate_scores(model.items, _scorer(model), split, learners)
+
+
+def evaluate_scores(items: NDArray[np.int64], score: Scorer, split: Split, learners: NDArray[np.int64]) -> Metrics:
+    """Return the same for any scorer of the items (M,)."""
+    place_of = {key: place for place, key in enumerate(items.tolist())}
     totals = np.zeros(4)
     for start in range(0, len(learners), _CHUNK):
         sides = [_sides(split, who) for who in learners[start : start + _CHUNK].tolist()]
         shown = _shown(score, [_places(place_of, history) for history, _ in sides])
         for places, (_, relevant) in zip(shown, sides, strict=True):
-            totals += _of_one(model.items[places], relevant)
+            totals += _of_one(items[places], relevant)
     means = totals / max(1, len(learners))
     return Metrics(len(learners), *(float(mean) for mean in means))
 
@@ -95,11 +102,7 @@ def _places(place_of: dict[int, int], history: NDArray[np.int64]) -> list[int]:
     return [place_of[key] for key in history.tolist() if key in place_of]
 
 
-_Scorer = Callable[[list[list[int]]], NDArray[np.float64]]
-"""(n) histories, newest last, as places -> (n, M) scores."""
-
-
-def _scorer(model: ItemWeights | ItemFactors) -> _Scorer:
+def _scorer(model: ItemWeights | ItemFactors) -> Scorer:
     if isinstance(model, ItemFactors):
         factors = factors_of(model.factors.astype(np.float64))
 
@@ -126,7 +129,7 @@ def _scorer(model: ItemWeights | ItemFactors) -> _Scorer:
     return by_weights
 
 
-def _shown(score: _Scorer, histories: list[list[int]]) -> list[NDArray[np.int64]]:
+def _shown(score: Scorer, histories: list[list[int]]) -> list[NDArray[np.int64]]:
     """Return the best places outside each history, best first; only those with a positive score."""
     scores = score(histories)
     lists = []

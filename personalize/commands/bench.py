@@ -25,6 +25,7 @@ BENCHES: Final[dict[str, str]] = {
     "memory": "Growth of the worker by event, bytes a learner and an item.",
     "faults": "Kill, stop and restart processes and servers; compare with a reference fold.",
     "quality": "How good the recommendations are: each event ranked before it is counted.",
+    "training": "What the daily training of the models takes, and how good each is on what came after.",
     "analytics": "Questions over 90 days with ten million interactions stored, warm and cold.",
     "at-risk": "Failing or leaving foretold after four weeks, against clicks alone.",
     "engagement": "Whether the engagement score says who comes back, against counts of events.",
