@@ -64,6 +64,8 @@ class Found(NamedTuple):
     ready: ReadyList
     applied_seq: int
     source: str
+    amended: bool = False
+    """Whether it follows rules of the learner's that its version does not tell of."""
 
 
 class Lists:
@@ -112,8 +114,8 @@ class Lists:
         finishing = self._dependencies.finishing
         if finishing is not None:
             found = self._finished(segment, found, finishing)
-        # Finished lists and variations share a version with other lists: no tag tells them apart.
-        etag = _etag(found) if finishing is None and not arms else b""
+        # Finished and amended lists and variations share a version with other lists: no tag tells them apart.
+        etag = _etag(found) if finishing is None and not arms and not found.amended else b""
         answer = self._headers(found, awaited)
         if etag:
             answer.append((b"etag", etag))
@@ -204,7 +206,7 @@ class Lists:
             await redis.put(recommendations_key(stored.learner_key, asked.kind), Versioned(stored.applied_seq, payload))
         if not stored.ready.ends:
             return await self._popular_for(stored.learner_key)
-        return Found(stored.ready, stored.applied_seq, "postgres")
+        return Found(stored.ready, stored.applied_seq, "postgres", stored.amended)
 
     async def _popular_for(self, learner_key: int) -> Found:
         dependencies = self._dependencies

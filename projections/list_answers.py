@@ -9,7 +9,7 @@ from typing import Any, LiteralString, NamedTuple
 
 from models.list_ranking import BLEND, TERMS
 from models.reasons import reason
-from projections.overrides import FORBIDDEN, NEWER_RULES
+from projections.overrides import FORBIDDEN, ORDERING_RULES
 from projections.recommender import list_rows
 from projections.recommender.reranking import Context, Described, Rules, context_gain, preference_gain
 from schemas.lists import Recommendation, RecommendationType
@@ -18,20 +18,24 @@ SELECT_LIST: LiteralString = (
     """
 SELECT list.learner_key, list.applied_seq, list.generated_at, list.as_of, list.confidence,
        content.content_id, content.content_type, content.title,
-       list.terms[(entry.place - 1) * 4 + 1 : entry.place * 4], near.title, entry.because = entry.item_key,
+       list.terms[(entry.place - 1) * 4 + 1 : entry.place * 4], near.title,
+       coalesce(entry.because = entry.item_key, false),
        list.writer, list.sources[entry.place], list.confidences[entry.place], content.topics, entry.place,
-       list.explored_propensity, rules.newer, entry.item_key
-FROM recommendations AS list
-LEFT JOIN LATERAL ("""  # noqa: S608 - of constants only
-    + NEWER_RULES
-    + """) AS rules (newer) ON true
-LEFT JOIN unnest(list.item_keys, list.because) WITH ORDINALITY AS entry (item_key, because, place) ON true
+       list.explored_propensity, rules.given, entry.item_key, list.reflected_rules, owner.rules_seq > list.applied_seq
+FROM learners AS owner
+JOIN recommendations AS list USING (learner_key)
+LEFT JOIN LATERAL ("""
+    + ORDERING_RULES
+    + """) AS rules (given, pinned) ON true
+LEFT JOIN unnest(
+    list.item_keys || ARRAY(SELECT unnest(rules.pinned) EXCEPT SELECT unnest(list.item_keys)), list.because)
+    WITH ORDINALITY AS entry (item_key, because, place) ON true
 LEFT JOIN content ON content.item_key = entry.item_key AND NOT content.withdrawn
     AND NOT ("""
     + FORBIDDEN
     + """)
 LEFT JOIN content AS near ON near.item_key = entry.because
-WHERE list.learner_key = (SELECT learner_key FROM learners WHERE user_id = %(user_id)s) AND list.type = %(type)s
+WHERE owner.user_id = %(user_id)s AND list.type = %(type)s
 ORDER BY entry.place
 """
 )
@@ -96,7 +100,7 @@ def of_stored(kind: str, rows: Sequence[Sequence[Any]], wanted: Context | None =
     if kind in list_rows.DERIVED:
         return []
     learner_key, _, generated_at, _, confidence = rows[0][:5]
-    rules = Rules.of(rows[0][17])
+    rules = Rules.of(rows[0][17], rows[0][19])
     entries = [_entry(row, rules, wanted) for row in rows if row[5] is not None]
     if wanted is not None:
         entries = [one for one in entries if one.content_id != wanted.content_id]
@@ -116,7 +120,7 @@ def _entry(row: Sequence[Any], rules: Rules, wanted: Context | None) -> Entry:
         extra["preference"] = round(WORKER_SHARE * preference_gain(rules.preferred, topics), 4)
     if wanted is not None:
         extra["context"] = round(WORKER_SHARE * context_gain(wanted, Described(*row[5:8]), topics), 4)
-    own = [round(term, 4) for term in terms]
+    own = [round(term, 4) for term in terms] or [0.0] * len(TERMS)  # a pin that the list did not hold
     return Entry(row[15], content_id, content_type, title, own, because, begun, extra)
 
 

@@ -58,14 +58,16 @@ EXISTS (
 """Whether a learner must not be shown a piece of content; for a statement with the tables ``list`` (learner_key, type)
 and ``content``."""
 
-NEWER_RULES: LiteralString = """
-SELECT json_agg(json_build_array(rule.kind, rule.item_key, rule.label, rule.weight) ORDER BY rule.set_at)
+ORDERING_RULES: LiteralString = """
+SELECT json_agg(json_build_array(rule.kind, rule.item_key, rule.label, rule.weight)
+                ORDER BY rule.set_at, rule.applied_seq),
+       array_agg(rule.item_key ORDER BY rule.set_at, rule.applied_seq)
+           FILTER (WHERE rule.kind = 'pin' AND list.type = 'hybrid')
 FROM learner_override AS rule
 WHERE rule.learner_key = list.learner_key AND rule.kind IN ('pin', 'preferTopic')
-  AND (rule.applied_seq > list.applied_seq OR list.writer = 'worker')
 """
-"""Rules that order a list and that it does not reflect yet, as [[kind, item_key, label, weight]]; those that are older
-than a recommender's list are in it."""
+"""The rules that order a list, as [[kind, item_key, label, weight]], and the items that stand in it even if it did not
+hold them; for a statement with the table ``list``.  What a list reflects of them says its ``reflected_rules``."""
 
 Verdict = tuple[int, Problem | None]
 

@@ -85,6 +85,8 @@ class StoredList(NamedTuple):
     """All of it."""
     kept: ReadyList
     """What of it is kept in Redis."""
+    amended: bool
+    """Whether the read followed rules that the stored list does not reflect: its version is then not the answer's."""
 
 
 async def needed(pool: ReadPool, user_id: str) -> Needed | None:
@@ -117,6 +119,7 @@ async def stored(pool: ReadPool, user_id: str, kind: str, wanted: Context | None
     return StoredList(
         learner_key=learner_key,
         applied_seq=applied_seq,
+        amended=bool(rows[0][20]),
         ready=msgspec.structs.replace(ready_list.pack(items, **times), **slot),
         kept=msgspec.structs.replace(ready_list.pack(items, most=ready_list.MOST_ITEMS, **times), **slot),
     )

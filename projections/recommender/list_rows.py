@@ -14,8 +14,8 @@ from models.columns import Float32, Float64, Int16, Int64
 from models.recommendation.exploration import SLOT
 from models.recommendation.sources import FAMILIES
 from projections.recommender import reasons
-from projections.recommender.reasons import reason
-from projections.recommender.reranking import Candidate, Context, Described, Rules, reordered
+from projections.recommender.reasons import PINNED_CODE, reason
+from projections.recommender.reranking import NO_TERMS, Candidate, Context, Described, Rules, reordered
 from projections.stores.postgres import Connection, flatten
 from schemas.lists import Recommendation, RecommendationType
 
@@ -23,20 +23,23 @@ HYBRID = "hybrid"
 WRITER = "recommender"
 RELEVANCE_SCALE = 4.0
 """Scores of a list lie between about -5 and 10: divided by this, they fill the range of the logistic function."""
+COLD_CONFIDENCE = 0.02
+"""Of a place in a list that knows nothing of its reader."""
 DERIVED = ("collaborative", "sequential")
 """Kinds that are read out of the stored hybrid list."""
 
 UPSERT: LiteralString = """
 INSERT INTO recommendations (learner_key, type, item_keys, scores, terms, because, confidence, generated_at, as_of,
-                             applied_seq, writer, sources, confidences, explored_propensity)
+                             applied_seq, writer, sources, confidences, explored_propensity, reflected_rules)
 SELECT new.learner_key, 'hybrid', (%(item_keys)s::bigint[])[first : last], (%(scores)s::real[])[first : last],
        (%(terms)s::real[])[(first - 1) * 4 + 1 : last * 4],
        array_fill(new.because, ARRAY[last - first + 1]), new.confidence, %(generated_at)s, new.as_of, new.applied_seq,
        'recommender', (%(sources)s::smallint[])[first : last], (%(confidences)s::real[])[first : last],
-       nullif(new.propensity, 0)
+       nullif(new.propensity, 0), new.rules::jsonb
 FROM unnest(%(learners)s::bigint[], %(firsts)s::int[], %(lasts)s::int[], %(confidence)s::real[],
-            %(applied_seqs)s::bigint[], %(because)s::bigint[], %(as_of)s::timestamptz[], %(propensities)s::real[])
-     AS new (learner_key, first, last, confidence, applied_seq, because, as_of, propensity)
+            %(applied_seqs)s::bigint[], %(because)s::bigint[], %(as_of)s::timestamptz[], %(propensities)s::real[],
+            %(rules)s::text[])
+     AS new (learner_key, first, last, confidence, applied_seq, because, as_of, propensity, rules)
 JOIN learners ON learners.learner_key = new.learner_key
 ORDER BY new.learner_key
 FOR KEY SHARE OF learners
@@ -44,7 +47,8 @@ ON CONFLICT (learner_key, type) DO UPDATE SET
     item_keys = excluded.item_keys, scores = excluded.scores, terms = excluded.terms, because = excluded.because,
     confidence = excluded.confidence, generated_at = excluded.generated_at, as_of = excluded.as_of,
     applied_seq = excluded.applied_seq, writer = excluded.writer, sources = excluded.sources,
-    confidences = excluded.confidences, explored_propensity = excluded.explored_propensity
+    confidences = excluded.confidences, explored_propensity = excluded.explored_propensity,
+    reflected_rules = excluded.reflected_rules
 WHERE recommendations.applied_seq <= excluded.applied_seq
 """
 """The join keeps an erased learner away, and an older list never replaces a newer one."""
@@ -70,6 +74,8 @@ class List(NamedTuple):
     generated_ms: int
     propensity: float = 0.0
     """Probability of the item at the place that exploration decides about; 0: it is not explored with."""
+    rules: str | None = None
+    """The learner's pins and preferences that the list reflects, as `overrides.ORDERING_RULES` has them; None: none."""
 
 
 def list_id(kind: str, learner_key: int, generated_ms: int) -> str:
@@ -102,6 +108,7 @@ def write(connection: Connection, lists: Sequence[List]) -> None:
             "confidences": np.concatenate([one.confidence for one in ordered]).astype(np.float32),
             "confidence": np.array([_first(one.confidence) for one in ordered], np.float32),
             "applied_seqs": np.array([one.applied_seq for one in ordered], np.int64),
+            "rules": [one.rules for one in ordered],
             "propensities": np.array([one.propensity for one in ordered], np.float32),
             "as_of": np.array([one.as_of_ms for one in ordered], np.int64).astype("datetime64[ms]"),
             "generated_at": moment(ordered[0].generated_ms),
@@ -162,7 +169,7 @@ def slot_of(kind: str, rows: Sequence[Sequence[Any]], wanted: Context | None) ->
     Only the list as it is stored was decided about; a narrower question reorders it.
     """
     propensity = rows[0][16]
-    if kind != HYBRID or wanted is not None or propensity is None or rows[0][17]:
+    if kind != HYBRID or wanted is not None or propensity is None or Rules.of(rows[0][17], rows[0][19]).changed:
         return 0, False, 1.0
     shown = [row for row in rows if row[5] is not None]
     for rank, row in enumerate(shown, start=1):
@@ -176,15 +183,24 @@ def of_stored(kind: str, rows: Sequence[Sequence[Any]], wanted: Context | None =
 
     Args:
         kind: hybrid; or a derived one, which holds the same candidates in the order of its own terms.
-        rows: a row an item; those without a content_id are left out.
+        rows: a row an item; those without a content_id are left out.  A pinned item that the list did not hold has
+            neither terms nor a source.
         wanted: what the reader is doing now; what fits it comes first.
     """
     shown = [row for row in rows if row[5] is not None]
     candidates = [
-        Candidate(Described(*row[5:8]), tuple(row[8]), row[12], row[13], frozenset(row[14] or ()), row[15], row[18])
+        Candidate(
+            Described(*row[5:8]),
+            tuple(row[8]) or NO_TERMS,
+            PINNED_CODE if row[12] is None else row[12],
+            COLD_CONFIDENCE if row[13] is None else row[13],
+            frozenset(row[14] or ()),
+            row[15],
+            row[18],
+        )
         for row in shown
     ]
-    ordered = reordered(kind, candidates, wanted, Rules.of(rows[0][17]))
+    ordered = reordered(kind, candidates, wanted, Rules.of(rows[0][17], rows[0][19]))
     generated_ms = round(rows[0][2].timestamp() * 1000)
     last_title = next((row[9] for row in shown if row[9]), None)
     return recommendations(

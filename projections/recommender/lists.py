@@ -24,7 +24,7 @@ from projections.recommender.evaluation import confidences
 from projections.recommender.exploring import NOTHING_SHOWN, Exposures, Part, explored
 from projections.recommender.growth import padded
 from projections.recommender.list_kernel import KEPT, Ranked, empty_ranked, rank_into, taken_of
-from projections.recommender.list_rows import HYBRID, List, list_id
+from projections.recommender.list_rows import COLD_CONFIDENCE, HYBRID, List, list_id
 from projections.recommender.reranking import preference_gain
 from projections.recommender.restrictions import Restrictions
 from projections.recommender.state import State
@@ -33,8 +33,6 @@ SHORT = 20
 """A list with fewer items is filled up."""
 INTERESTS_WEIGHT = 3.0
 """What a text that is exactly the declared interests adds to a score; the most popular item adds 1."""
-COLD_CONFIDENCE = 0.02
-"""Of a place in a list that knows nothing of its reader."""
 _POPULAR_KIND = 1  # the count with a half-life of 30 days
 _STEP_DOWN = 0.01
 
@@ -164,6 +162,7 @@ def lists(
                 confidence=_confidence(sure, bucket, part.source),
                 generated_ms=generated_ms,
                 propensity=propensity,
+                rules=held.ordering(),
             )
         )
     return made

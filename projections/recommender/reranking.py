@@ -12,8 +12,27 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from models.recommendation.sources import CO, COLLABORATIVE, CONTEXT, NEXT_STEP, ORDER, RELEVANCE, SOURCES, TRANSITION
-from projections.recommender.reasons import PATH_CODE, PINNED_CODE, PREFERRED_CODE, REVIEW_CODE
+from models.recommendation.sources import (
+    CO,
+    COLLABORATIVE,
+    CONTENT,
+    CONTEXT,
+    FAMILIES,
+    NEXT_STEP,
+    ORDER,
+    RELEVANCE,
+    SOURCES,
+    TRANSITION,
+    TRENDING,
+)
+from projections.recommender.reasons import (
+    NO_SOURCE_CODE,
+    PATH_CODE,
+    PINNED_CODE,
+    POPULAR_CODE,
+    PREFERRED_CODE,
+    REVIEW_CODE,
+)
 
 TOPIC_WEIGHT = 2.0
 """Of the context term, for content of the topic asked for."""
@@ -31,6 +50,10 @@ SMALL_DEVICES = frozenset({"mobile", "phone"})
 PLANNED = frozenset({PATH_CODE, REVIEW_CODE})
 """What comes next by the learner's own plan: first in a sequential list."""
 SEQUENTIAL_SOURCES = frozenset({CO, NEXT_STEP, ORDER, TRANSITION}) | PLANNED
+
+
+NO_TERMS = (0.0,) * len(FAMILIES)
+_SOURCE_OF_FAMILY = {RELEVANCE: CONTENT, COLLABORATIVE: CO, TRENDING: POPULAR_CODE, CONTEXT: NO_SOURCE_CODE}
 
 
 class Described(NamedTuple):
@@ -73,20 +96,36 @@ class Context(NamedTuple):
     """(4,) on the terms, of an experiment; empty: as they are."""
 
 
+_Given = Sequence[Sequence[Any]] | None
+
+
 class Rules(NamedTuple):
-    """A learner's rules that a stored list does not reflect yet."""
+    """A learner's rules as they are now, and as a stored list was ordered by."""
 
     preferred: Mapping[str, float] = {}
     """By topic, lower case: [-1, 1]."""
     pinned: tuple[int, ...] = ()
     """Item keys, the newest first."""
+    had_preferred: Mapping[str, float] = {}
+    had_pinned: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, rows: Sequence[Sequence[Any]] | None) -> Rules:
-        """From `overrides.NEWER_RULES`."""
-        given = rows or ()
-        preferred = {label.lower(): float(weight) for kind, _, label, weight in given if kind == "preferTopic"}
-        return cls(preferred, tuple(item for kind, item, _, _ in reversed(given) if kind == "pin"))
+    def of(cls, given: _Given, reflected: _Given = None) -> Rules:
+        """From `overrides.ORDERING_RULES` and from ``reflected_rules``."""
+        return cls(_preferences(given), _pins(given), _preferences(reflected), _pins(reflected))
+
+    @property
+    def changed(self) -> bool:
+        """Whether the list was ordered by other rules."""
+        return self[:2] != self[2:]
+
+
+def _preferences(given: _Given) -> dict[str, float]:
+    return {label.lower(): float(weight) for kind, _, label, weight in given or () if kind == "preferTopic"}
+
+
+def _pins(given: _Given) -> tuple[int, ...]:
+    return tuple(item for kind, item, _, _ in reversed(given or ()) if kind == "pin")
 
 
 def preference_gain(preferred: Mapping[str, float], topics: Iterable[str]) -> float:
@@ -137,7 +176,8 @@ def parse(text: str) -> Context | None:
 def reordered(
     kind: str, candidates: Sequence[Candidate], wanted: Context | None = None, rules: Rules = _NO_RULES
 ) -> list[Candidate]:
-    """The candidates in the order of a kind of list, a context, and rules that the list does not reflect yet."""
+    """The candidates in the order of a kind of list, a context, and the learner's rules as they are now."""
+    candidates = _unpinned(candidates, rules)
     if kind == "sequential":
         candidates = [one for one in candidates if one.source in SEQUENTIAL_SOURCES]
         ordered = sorted(
@@ -152,9 +192,10 @@ def reordered(
         ordered = [one._replace(terms=_scaled(one.terms, wanted.factors)) for one in ordered]
     if wanted is not None:
         ordered = [_in_context(one, wanted) for one in ordered if one.content.content_id != wanted.content_id]
-    if rules.preferred:
+    preferences_changed = rules.preferred != rules.had_preferred
+    if preferences_changed:
         ordered = [_preferred(one, rules) for one in ordered]
-    if wanted is not None or rules.preferred:
+    if wanted is not None or preferences_changed:
         ordered = sorted(ordered, key=lambda one: -sum(one.terms))
     if rules.pinned:
         place = {item: number for number, item in enumerate(rules.pinned)}
@@ -178,8 +219,27 @@ def _in_context(one: Candidate, wanted: Context) -> Candidate:
 
 
 def _preferred(one: Candidate, rules: Rules) -> Candidate:
-    gain = preference_gain(rules.preferred, (topic.lower() for topic in one.topics))
+    topics = [topic.lower() for topic in one.topics]
+    gain = preference_gain(rules.preferred, topics)
     terms = list(one.terms)
-    terms[RELEVANCE] += gain
-    source = PREFERRED_CODE if gain > max(terms) / 2 else one.source
-    return one._replace(terms=tuple(terms), source=source)
+    terms[RELEVANCE] += gain - preference_gain(rules.had_preferred, topics)
+    source = _own_source(terms) if one.source == PREFERRED_CODE else one.source
+    return one._replace(terms=tuple(terms), source=PREFERRED_CODE if gain > max(terms) / 2 else source)
+
+
+def _unpinned(candidates: Sequence[Candidate], rules: Rules) -> list[Candidate]:
+    """The candidates with what is no longer pinned at the places that their scores earn, the others in their order."""
+    gone = set(rules.had_pinned) - set(rules.pinned)
+    kept = [one for one in candidates if one.item_key not in gone]
+    for one in candidates:
+        # What was there only as a pin has no terms, and leaves.
+        if one.item_key in gone and any(one.terms):
+            score = sum(one.terms)
+            place = next((k for k, other in enumerate(kept) if sum(other.terms) < score), len(kept))
+            kept.insert(place, one._replace(source=_own_source(one.terms)))
+    return kept
+
+
+def _own_source(terms: Sequence[float]) -> int:
+    """What to name as the reason once a rule is gone: a source of the family that adds most."""
+    return _SOURCE_OF_FAMILY[max(range(len(terms)), key=lambda family: terms[family])]

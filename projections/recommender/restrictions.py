@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import LiteralString
 
+import msgspec
+
 from models.columns import CONSENT_PERSONALISE, Int64
 from projections.recommender import next_steps
 from projections.recommender.next_steps import Step
@@ -24,7 +26,7 @@ WHERE learner_key = ANY (%(learners)s::bigint[])
 """
 SELECT_OVERRIDES: LiteralString = """
 SELECT learner_key, kind, item_key, label, weight FROM learner_override
-WHERE learner_key = ANY (%(learners)s::bigint[]) ORDER BY learner_key, set_at
+WHERE learner_key = ANY (%(learners)s::bigint[]) ORDER BY learner_key, set_at, applied_seq
 """
 SELECT_FEEDBACK: LiteralString = """
 SELECT learner_key, item_key FROM learner_feedback
@@ -60,6 +62,12 @@ class Restrictions:
     """What comes next by the learner's own plan."""
     completed: set[int] = field(default_factory=set)
     """Those of the prerequisites that the learner has completed, as item keys."""
+
+    def ordering(self) -> str | None:
+        """What the list is ordered by of it, as JSON in the form of `overrides.ORDERING_RULES`; None: nothing."""
+        pins = [("pin", key, "", 0.0) for key in reversed(self.pinned)]
+        rules = [*pins, *(("preferTopic", 0, label, weight) for label, weight in self.preferred.items())]
+        return msgspec.json.encode(rules).decode() if rules else None
 
 
 def ask(connection: Connection, learner_keys: Int64, prerequisites: Int64) -> Callable[[], dict[int, Restrictions]]:

@@ -29,12 +29,15 @@ def test_hidden_content_is_gone_with_the_verdict(api: httpx.Client, fold: Fold) 
     api.post("/api/interactions", json=interaction(name, contentId=items[0]))
     fold()
     assert items[1] in shown(api, name)
+    tag = api.get(f"/api/recommendations/{name}").headers["etag"]
     rule = {"override": {"kind": "hide", "contentId": items[1]}}
     with fold.meanwhile():
         answer = api.post(f"/api/recommendations/{name}/overrides", json=rule, headers={"prefer": "wait=10"})
     assert answer.status_code == 200, answer.text
     for kind in ("hybrid", "content_based", "trending"):
         assert items[1] not in shown(api, name, type=kind)
+    # Who holds the older answer is not told that it is still good.
+    assert api.get(f"/api/recommendations/{name}", headers={"if-none-match": tag}).status_code == 200
     with fold.meanwhile():
         api.post(
             f"/api/recommendations/{name}/overrides", json={**rule, "active": False}, headers={"prefer": "wait=10"}

@@ -124,6 +124,9 @@ def test_a_preference_holds_at_once_and_in_new_lists(bench: Bench, running: Any)
         reasons = {one.reason for one in afterwards}
         assert ("You asked for more of its topic." in reasons) == (weight > 0)
         order(bench, 10 + int(user[2:]), user, kind="preferTopic", topic="Algebra", active=False)
+        taken_back = {one.content_id: one.terms for one in served(bench, user)}
+        assert taken_back.keys() == {one.content_id for one in before}
+        assert all(taken_back[one.content_id] == pytest.approx(one.terms, abs=1e-3) for one in before)
         bench.feed(running)
         assert [one.content_id for one in served(bench, user)] == [one.content_id for one in before]
 
@@ -134,6 +137,29 @@ def test_a_pin_stands_first_at_once(bench: Bench, running: Any) -> None:
     order(bench, 1, "u-3", kind="pin", contentId=pinned)
     first = served(bench, "u-3")[0]
     assert (first.content_id, first.rank, first.reason) == (pinned, 1, "You pinned it.")
+    # Something that no list of this learner holds: what he has had himself.
+    had = bench.ask("""SELECT content_id FROM learners JOIN recent_interaction USING (learner_key),
+                       unnest(item_keys) AS held (item_key) JOIN content USING (item_key) WHERE user_id = 'u-3'""")
+    other = next(content_id for (content_id,) in had if content_id not in bench.items("u-3"))
+    order(bench, 2, "u-3", kind="pin", contentId=other)
+    assert [one.content_id for one in served(bench, "u-3")[:2]] == [other, pinned]
+    assert served(bench, "u-3")[0].reason == "You pinned it."
+
+
+def test_a_pin_taken_back_is_gone_at_once(bench: Bench, running: Any) -> None:
+    """What was pinned goes back to where its score belongs, with its own reason, before the list is written anew."""
+    before = [one.content_id for one in served(bench, "u-3")]
+    order(bench, 1, "u-3", kind="pin", contentId=before[-1])
+    bench.feed(running)
+    order(bench, 2, "u-3", kind="pin", contentId=before[-1], active=False)
+    at_once = served(bench, "u-3")
+    assert at_once[0].content_id == before[0]
+    assert sorted(one.content_id for one in at_once) == sorted(before)
+    assert all(one.reason != "You pinned it." for one in at_once)
+    assert bench.ask("""SELECT reflected_rules IS NOT NULL FROM recommendations NATURAL JOIN learners
+                        WHERE user_id = 'u-3' AND type = 'hybrid'""") == [(True,)]
+    bench.feed(running)
+    assert [one.content_id for one in served(bench, "u-3")] == before
 
 
 def test_derived_kinds_hold_their_own_candidates(bench: Bench, running: Any) -> None:
