@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import compress
 from typing import Any, LiteralString, NamedTuple
 
@@ -112,7 +112,7 @@ _ID = re.compile(r"^(.+)-(\d{1,4})$", re.DOTALL)
 
 
 class Serving(NamedTuple):
-    """One record of the topic `impressions` that is new."""
+    """One record of the topic `impressions`."""
 
     message: ImpressionServed
     record_ms: int
@@ -131,6 +131,17 @@ class Key(NamedTuple):
 
     learner_key: int
     list_key: int
+
+
+_Shown = tuple[Key, str, int, list[tuple[int, Place]]]
+"""(list, its type, day, its items by place)"""
+
+
+class Shown(NamedTuple):
+    """Servings that are new, and what they showed of which list to learners who are known and agree."""
+
+    messages: list[ImpressionServed]
+    lists: list[_Shown]
 
 
 class Folded(NamedTuple):
@@ -171,12 +182,27 @@ def times(servings: Sequence[Serving]) -> Int64:
     return np.array([one.record_ms for one in servings], np.int64)
 
 
-def unseen(connection: Connection, servings: Sequence[Serving], weeks_back: int) -> list[Serving]:
-    """Those whose record has not come before; notes them as seen, inside the caller's transaction."""
-    keys = dedupe_keys(
-        [one.message.user_id for one in servings], [f"impression/{one.message.list_id}" for one in servings]
-    )
-    return list(compress(servings, deduplication.unseen(connection, keys, times(servings), weeks_back)()))
+def ask(connection: Connection, servings: Sequence[Serving], weeks_back: int) -> Callable[[], Shown]:
+    """Asks which servings are new, and whom and what they name; call it for the answer.
+
+    That call waits where this is within a burst, and notes the new ones as seen, inside the caller's transaction.
+    """
+    if not servings:
+        return lambda: Shown([], [])
+    names = [f"impression/{one.message.list_id}" for one in servings]
+    keys = dedupe_keys([one.message.user_id for one in servings], names)
+    unseen = deduplication.unseen(connection, keys, times(servings), weeks_back)
+    users = sorted({one.message.user_id for one in servings})
+    contents = sorted({item.content_id for one in servings for item in one.message.items})
+    learners = connection.execute(SELECT_LEARNERS, {"ids": users})
+    items = connection.execute(SELECT_CONTENT, {"ids": contents})
+
+    def found() -> Shown:
+        new = list(compress(servings, unseen()))
+        willing = {user: key for user, key, consent in learners.fetchall() if consent & CONSENT_ANALYTICS}
+        return Shown([one.message for one in new], _lists(new, willing, dict(items.fetchall())))
+
+    return found
 
 
 def reactions(
@@ -205,45 +231,40 @@ def reactions(
 
 
 def record(
-    connection: Connection, servings: Sequence[Serving], reactions: Sequence[Reaction], applied_seq: int
-) -> Folded:
-    """Moves the rows and sums, inside the caller's transaction; the servings are new ones."""
-    experiments.expose(connection, [serving.message for serving in servings], applied_seq)
-    shown = _shown(connection, servings)
+    connection: Connection, shown: Shown, reactions: Sequence[Reaction], applied_seq: int
+) -> Callable[[], Folded]:
+    """Moves the rows and sums, inside the caller's transaction; the call of what is returned does the second half.
+
+    It needs the lists as they are, so what is written between the two is not waited for.
+    """
+    experiments.expose(connection, shown.messages, applied_seq)
     answered = [(reaction, parsed(reaction.recommendation_id)) for reaction in reactions]
     known = [(Key(one.learner_key, list_key(place[0])), place[1], one.outcome) for one, place in answered if place]
-    keys = sorted({key for key, *_ in shown} | {key for key, *_ in known})
+    keys = sorted({key for key, *_ in shown.lists} | {key for key, *_ in known})
     if not keys:
-        return Folded()
-    before = _load(connection, keys)
-    after = dict(before)
-    for key, list_type, day, places in shown:
-        after[key] = outcomes.served(after.get(key, EMPTY), list_type, day, places)
-    for key, place, outcome in known:
-        after[key] = outcomes.followed(after.get(key, EMPTY), place, outcome)
-    changed = [key for key in keys if after[key] != before.get(key)]
-    _put(connection, [(key, after[key]) for key in changed], applied_seq)
-    changes = [(before.get(key, EMPTY), after[key]) for key in changed]
-    sums = outcomes.moved(changes)
-    add(connection, sums, outcomes.exposures(changes))
-    return Folded(sums)
+        return Folded
+    which = {"learners": [key.learner_key for key in keys], "lists": [key.list_key for key in keys]}
+    stored = connection.execute(SELECT_LISTS, which)
+
+    def moved() -> Folded:
+        before = of_rows(stored.fetchall())
+        after = dict(before)
+        for key, list_type, day, places in shown.lists:
+            after[key] = outcomes.served(after.get(key, EMPTY), list_type, day, places)
+        for key, place, outcome in known:
+            after[key] = outcomes.followed(after.get(key, EMPTY), place, outcome)
+        changed = [key for key in keys if after[key] != before.get(key)]
+        _put(connection, [(key, after[key]) for key in changed], applied_seq)
+        changes = [(before.get(key, EMPTY), after[key]) for key in changed]
+        sums = outcomes.moved(changes)
+        add(connection, sums, outcomes.exposures(changes))
+        return Folded(sums)
+
+    return moved
 
 
-_Shown = tuple[Key, str, int, list[tuple[int, Place]]]
-
-
-def _shown(connection: Connection, servings: Sequence[Serving]) -> list[_Shown]:
-    """What was shown of which list to learners who are known and agree."""
-    if not servings:
-        return []
-    users = sorted({one.message.user_id for one in servings})
-    contents = sorted({item.content_id for one in servings for item in one.message.items})
-    learners = {
-        user: key
-        for user, key, consent in connection.execute(SELECT_LEARNERS, {"ids": users}).fetchall()
-        if consent & CONSENT_ANALYTICS
-    }
-    items: dict[str, int] = dict(connection.execute(SELECT_CONTENT, {"ids": contents}).fetchall())
+def _lists(servings: Sequence[Serving], learners: Mapping[str, int], items: Mapping[str, int]) -> list[_Shown]:
+    """What was shown of which list, to the learners that are known here; ``items`` are keys by content id."""
     found: list[_Shown] = []
     for message, record_ms in servings:
         learner = learners.get(message.user_id)
@@ -257,11 +278,6 @@ def _shown(connection: Connection, servings: Sequence[Serving]) -> list[_Shown]:
             lists.setdefault(own[0], []).append((own[1], shown))
         found += [(Key(learner, list_key(name)), message.list_type, day, places) for name, places in lists.items()]
     return found
-
-
-def _load(connection: Connection, keys: Sequence[Key]) -> dict[Key, ServedList]:
-    which = {"learners": [key.learner_key for key in keys], "lists": [key.list_key for key in keys]}
-    return of_rows(connection.execute(SELECT_LISTS, which).fetchall())
 
 
 def of_rows(rows: Sequence[Sequence[Any]]) -> dict[Key, ServedList]:

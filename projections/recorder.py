@@ -8,14 +8,13 @@ changes nothing.  What is returned lets the worker mirror, seek back, or end its
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import compress
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from models.columns import Int64, Interactions, Mask
+from models.columns import Interactions
 from projections import (
     applied_ranges,
     catalogue,
@@ -36,12 +35,13 @@ from projections.identities import Identities, Learner
 from projections.locks import PARTITIONING_LOCK, WRITERS_LOCK
 from projections.offsets import Cursor, Move
 from projections.poll import Slice, TopicPartition
-from projections.projection import Effects, OutboxRecord, Projection
+from projections.projection import Effects, Projection
+from projections.recorded import Recorded, applied_of, tell, unusable
 from projections.registry import ALL
 from projections.stores.burst import Answer, WriterConnection, connect_writer
 from projections.stores.postgres import Connection
 from schemas.commands import Command, EraseRequested
-from schemas.topics import ACHIEVEMENTS, CATALOGUE, LEARNER_COMMANDS, MILESTONES
+from schemas.topics import CATALOGUE, LEARNER_COMMANDS
 
 LOCK_SHARED = "SELECT pg_advisory_xact_lock_shared(%(lock)s)"
 LOCK_ALONE = "SELECT pg_advisory_lock(%(lock)s)"
@@ -66,37 +66,34 @@ class DataLost(Exception):  # noqa: N818 - the log is at fault, and only a perso
     exit_code = 78
 
 
-ANNOUNCED = frozenset({ACHIEVEMENTS.name, MILESTONES.name})
+class _Poll(NamedTuple):
+    """What one transaction is about."""
+
+    slices: list[Slice]
+    drafted: Draft
+    servings: list[impressions.Serving]
+    orders: list[Command]
+    learners: list[Learner]
+    """Of the orders."""
+    moves: list[Move]
+
+    @property
+    def changes_content(self) -> bool:
+        """Whether it holds records of the catalogue."""
+        return any(piece.messages for piece in self.slices if _is_catalogue(piece))
 
 
-@dataclass(slots=True, kw_only=True)
-class Recorded:
-    """What one poll did."""
+class _Asked(NamedTuple):
+    """Answers under way."""
 
-    applied_seq: int = 0
-    batch: Interactions = field(default_factory=Interactions.empty)
-    """The interactions that were folded."""
-    mirror: dict[str, object] = field(default_factory=dict)
-    """Absolute values for Redis, by projection name."""
-    touched: Int64 = field(default_factory=lambda: np.empty(0, np.int64))
-    """Learner keys whose read models or declared profile changed, ascending."""
-    duplicates: int = 0
-    clamped: int = 0
-    dead: Counter[str] = field(default_factory=Counter)
-    misrouted: int = 0
-    delivered: int = 0
-    outbox: int = 0
-    announced: list[OutboxRecord] = field(default_factory=list)
-    """Unlocks and milestones among them."""
-    commands: int = 0
-    contents: int = 0
-    served: impressions.Folded = field(default_factory=impressions.Folded)
-    """How the sums of what came of recommendations moved."""
-    erased: list[int] = field(default_factory=list)
-    fenced: set[TopicPartition] = field(default_factory=set)
-    """Partitions that another owner has claimed; their slices were dropped."""
-    lost: dict[TopicPartition, int] = field(default_factory=dict)
-    """Partitions whose slice starts behind the cursor, with the offset to read again from."""
+    folds: dict[str, object] | None
+    """By projection, for exactly the interactions that are folded."""
+    holders: Any
+    shown: Callable[[], impressions.Shown]
+
+    def without_folds(self) -> _Asked:
+        """What holds for fewer interactions as well."""
+        return self._replace(folds=None)
 
 
 class Recorder:
@@ -239,63 +236,62 @@ class Recorder:
 
     def _transaction(self, slices: list[Slice], given: Draft | None, recorded: Recorded) -> Recorded:
         connection = self.connection()
-        delivered, dead = _unusable(slices)
+        delivered, dead = unusable(slices)
         self._limit.check(delivered, dead)
         folded = interactions_of(slices)
         drafted = given if given is not None and given.covers(folded) else draft(folded)
-        orders = _commands(slices)
-        self._prepare_partitions(connection, drafted, impressions.servings_of(slices))
+        servings = impressions.servings_of(slices)
+        self._prepare_partitions(connection, drafted, servings)
         self._refresh_content(slices)
         batch = complete(connection, self.identities, drafted)
+        orders = _commands(slices)
         learners = self.identities.learners(connection, [command.user_id for command in orders])
-        moves = self._moves(slices, drafted)
         self._warm_up(batch, drafted)
+        poll = _Poll(slices, drafted, servings, orders, learners, self._moves(slices, drafted))
         with connection.burst():  # the database answers and writes while the next read model is computed
-            connection.execute(LOCK_SHARED, {"lock": WRITERS_LOCK})
-            unmoved = offsets.swap(connection, moves, self._group)
-            sequence = connection.execute(NEXT_SEQ)
-            unseen = deduplication.unseen(connection, drafted.dedupe_keys, drafted.record_ms, self._weeks_back)
-            alone = not orders and not any(piece.messages for piece in slices if _is_catalogue(piece))
-            reserved = commands.reserve(connection, orders, learners)
-            asked = self._ask(connection, batch) if alone else {}
-            holders = streaks.ask(connection, batch) if alone else None
-            if refused := unmoved():
-                raise NotMoved(refused)
-            effects = Effects(applied_seq=_only(sequence), waiting=[])
-            contents = self._put_catalogue(connection, slices)
-            carried_out = reserved()
-            for command, learner in carried_out:
-                commands.carry_out(connection, command, learner, self.identities, effects)
-            fresh = unseen()
-            if self._changed(connection, carried_out):
-                batch = complete(connection, self.identities, drafted)
-            if not fresh.all():
-                batch, alone = batch.take(fresh), False
-            effects.asked = asked if alone else self._ask(connection, batch)
-            batch = feedback.take(connection, drafted, batch, fresh)
-            streaks.keep(connection, batch, travels(connection, self.identities, drafted, batch, fresh), holders)
-            self._write(connection, batch, effects)
-            recorded.served = impressions.record(
-                connection,
-                impressions.unseen(connection, impressions.servings_of(slices), self._weeks_back),
-                impressions.reactions(list(compress(drafted.messages, fresh)), batch, carried_out),
-                effects.applied_seq,
-            )
-            self._put_refused(connection, slices, effects)
-            applied_ranges.put(
-                connection,
-                applied_ranges.Step(effects.applied_seq, self._group, self._owner),
-                _applied(slices, moves, drafted, fresh),
-            )
-            outbox.put(connection, effects.outbox)
-            erased = self._erase(connection, carried_out)
-        for move in moves:
+            self._apply(connection, poll, batch, recorded)
+        for move in poll.moves:
             self.cursors[move.partition] = Cursor(move.end, move.epoch)
         self._limit.add(delivered, dead)
-        recorded.erased = erased
+        return recorded
+
+    def _apply(self, connection: WriterConnection, poll: _Poll, batch: Interactions, recorded: Recorded) -> None:
+        """What the transaction does; `recorded` is told of it."""
+        slices, drafted = poll.slices, poll.drafted
+        connection.execute(LOCK_SHARED, {"lock": WRITERS_LOCK})
+        unmoved = offsets.swap(connection, poll.moves, self._group)
+        sequence = connection.execute(NEXT_SEQ)
+        unseen = deduplication.unseen(connection, drafted.dedupe_keys, drafted.record_ms, self._weeks_back)
+        reserved = commands.reserve(connection, poll.orders, poll.learners)
+        # What commands and content change is asked for after them.
+        asked = None if poll.orders or poll.changes_content else self._ask(connection, batch, poll.servings)
+        if refused := unmoved():
+            raise NotMoved(refused)
+        effects = Effects(applied_seq=_only(sequence), waiting=[])
+        recorded.contents = self._put_catalogue(connection, slices)
+        carried_out = reserved()
+        for command, learner in carried_out:
+            commands.carry_out(connection, command, learner, self.identities, effects)
+        fresh = unseen()
+        if self._changed(connection, carried_out):
+            batch = complete(connection, self.identities, drafted)
+        if not fresh.all():
+            batch, asked = batch.take(fresh), asked and asked.without_folds()
+        asked = asked or self._ask(connection, batch, poll.servings)
+        effects.asked = asked.folds if asked.folds is not None else self._ask_folds(connection, batch)
+        batch = feedback.take(connection, drafted, batch, fresh)
+        streaks.keep(connection, batch, travels(connection, self.identities, drafted, batch, fresh), asked.holders)
+        reactions = impressions.reactions(list(compress(drafted.messages, fresh)), batch, carried_out)
+        served = impressions.record(connection, asked.shown(), reactions, effects.applied_seq)
+        self._write(connection, batch, effects)
+        recorded.served = served()
+        self._put_refused(connection, slices, effects)
+        step = applied_ranges.Step(effects.applied_seq, self._group, self._owner)
+        applied_ranges.put(connection, step, applied_of(slices, poll.moves, drafted, fresh))
+        outbox.put(connection, effects.outbox)
+        recorded.erased = self._erase(connection, carried_out)
         recorded.duplicates = len(fresh) - int(fresh.sum())
-        recorded.contents = contents
-        return _told(recorded, slices, drafted, batch, effects, carried_out)
+        tell(recorded, slices, drafted, batch, effects, carried_out)
 
     def _warm_up(self, batch: Interactions, drafted: Draft) -> None:
         """Loads what the batch needs and what takes long: no transaction may wait for that."""
@@ -349,7 +345,14 @@ class Recorder:
             self.identities.forget_content()
             self._content_until = 0.0 if changing else time.monotonic() + CONTENT_CACHE_SECONDS
 
-    def _ask(self, connection: Connection, batch: Interactions) -> dict[str, object]:
+    def _ask(self, connection: Connection, batch: Interactions, servings: Sequence[impressions.Serving]) -> _Asked:
+        return _Asked(
+            folds=self._ask_folds(connection, batch),
+            holders=streaks.ask(connection, batch),
+            shown=impressions.ask(connection, servings, self._weeks_back),
+        )
+
+    def _ask_folds(self, connection: Connection, batch: Interactions) -> dict[str, object]:
         return {
             projection.name: projection.ask(connection, batch)
             for projection in self._projections
@@ -392,63 +395,6 @@ class Recorder:
                 self.identities.forget_learner(command.user_id)
                 erased.append(learner.key)
         return erased
-
-
-def _unusable(slices: list[Slice]) -> tuple[Counter[str], Counter[str]]:
-    """Records delivered and dead, by producer; '' stands for all of them."""
-    delivered = Counter({"": sum(piece.delivered for piece in slices)})
-    dead = Counter({"": sum(len(piece.dead) for piece in slices)})
-    for piece in slices:
-        delivered.update(piece.producers)
-        dead.update(letter.producer for letter in piece.dead if letter.producer)
-    return delivered, dead
-
-
-def _applied(slices: list[Slice], moves: list[Move], drafted: Draft, fresh: Mask) -> list[applied_ranges.AppliedRange]:
-    total = np.bincount(drafted.places, minlength=len(drafted.slices))
-    new = np.bincount(drafted.places[fresh], minlength=len(drafted.slices))
-    counts = {piece.partition: (int(new[i]), int(total[i] - new[i])) for i, piece in enumerate(drafted.slices)}
-    ranges = []
-    for piece, move in zip(slices, moves, strict=True):
-        applied, duplicates = counts.get(piece.partition, (0, 0))
-        ranges.append(
-            applied_ranges.AppliedRange(
-                partition=move.partition,
-                first_offset=move.start,
-                end_offset=move.end,
-                epoch=move.epoch,
-                delivered=piece.delivered,
-                applied=applied,
-                duplicates=duplicates,
-                dead=len(piece.dead),
-                misrouted=len(piece.misrouted),
-            )
-        )
-    return ranges
-
-
-def _told(
-    recorded: Recorded,
-    slices: list[Slice],
-    drafted: Draft,
-    batch: Interactions,
-    effects: Effects,
-    carried_out: list[tuple[Command, Learner]],
-) -> Recorded:
-    """Fills in what the transaction did."""
-    commanded = np.array([learner.key for _, learner in carried_out], np.int64)
-    recorded.applied_seq = effects.applied_seq
-    recorded.batch = batch
-    recorded.clamped = drafted.clamped
-    recorded.mirror = effects.mirror
-    recorded.touched = np.setdiff1d(np.union1d(batch.learner, commanded), recorded.erased)
-    recorded.delivered = sum(piece.delivered for piece in slices)
-    recorded.dead = Counter(letter.reason for piece in slices for letter in piece.dead)
-    recorded.misrouted = sum(len(piece.misrouted) for piece in slices)
-    recorded.outbox = len(effects.outbox)
-    recorded.announced = [record for record in effects.outbox if record.topic in ANNOUNCED]
-    recorded.commands = len(carried_out)
-    return recorded
 
 
 def _commands(slices: list[Slice]) -> list[Command]:

@@ -10,7 +10,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 from projections import changes
-from projections.recorder import Recorded
+from projections.recorded import Recorded
 from projections.stores.redis import Mirror, RedisAddress
 from projections.stores.redis_changes import MOST_ENTRIES
 from streams import metrics

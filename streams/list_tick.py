@@ -16,7 +16,7 @@ from typing import Any
 
 from projections import changes, recommendation_lists
 from projections.recommender import sign_of_life
-from projections.recorder import Recorded
+from projections.recorded import Recorded
 from projections.registry import ALL
 from projections.stores.postgres import TRANSIENT, Connection, connect
 from projections.stores.redis import Mirror, RedisAddress

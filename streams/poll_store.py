@@ -17,7 +17,8 @@ from faust.types import TP
 from projections.assembly import Draft
 from projections.offsets import Cursor
 from projections.poll import Slice, TopicPartition
-from projections.recorder import Recorded, Recorder
+from projections.recorded import Recorded
+from projections.recorder import Recorder
 from projections.stores.postgres import TRANSIENT
 from streams import metrics
 

@@ -25,7 +25,8 @@ from projections import tracing
 from projections.assembly import Draft, draft, interactions_of
 from projections.dead_letter_limit import DeadLetterLimit
 from projections.poll import Slice
-from projections.recorder import DataLost, Recorded, Recorder
+from projections.recorded import Recorded
+from projections.recorder import DataLost, Recorder
 from projections.tracing import Carried
 from schemas.interactions import TYPE_OF_CODE
 from schemas.lists import RecommendationType

@@ -9,7 +9,7 @@ import numpy as np
 import redis
 
 from personalize.stack import Endpoints
-from projections.recorder import Recorded
+from projections.recorded import Recorded
 from projections.stores.redis_changes import PROFILE, STREAM, change
 from streams.change_teller import ChangeTeller
 from streams.settings import WorkerSettings
