@@ -48,7 +48,13 @@ LAST_SEQ = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM public.ap
 NEXT_SEQ = "SELECT nextval('public.applied_seq')"
 ROWS_TO_READ = "SELECT coalesce(sum(applied), 0)::bigint FROM applied_range WHERE applied_seq > %(after)s"
 # Folds reach rows by their keys; comparing reads whole tables and takes as long as it takes.
-FOLD_SETTINGS = "SET enable_seqscan = off; SET jit = off; SET plan_cache_mode = force_generic_plan"
+# A chunk may be folded for longer than other transactions may idle: nobody waits for the tables of an own version.
+FOLD_SETTINGS = (
+    "SET enable_seqscan = off; SET jit = off; SET plan_cache_mode = force_generic_plan; "
+    "SET idle_in_transaction_session_timeout = '60s'"
+)
+# All writers wait for the switch: a process that is stopped in it must not hold them up for long.
+SWITCH_SETTINGS = "SET LOCAL idle_in_transaction_session_timeout = '5s'"
 COMPARE_SETTINGS = "SET LOCAL enable_seqscan = on; SET LOCAL statement_timeout = 0; SET LOCAL work_mem = '64MB'"
 
 
@@ -213,6 +219,7 @@ class _Rebuild:
         if retired is not None:
             create_version(self._connection, retired, ())
         with self._connection.transaction():
+            self._connection.execute(SWITCH_SETTINGS)
             self._connection.execute(LOCK_ALONE, {"lock": WRITERS_LOCK})
             self._fold_rest(interaction_log.END)
             tables = self._differences(shapes)
@@ -252,6 +259,7 @@ class _Rebuild:
     def _settled_position(self) -> int:
         """The newest sequence below which no transaction is under way."""
         with self._connection.transaction():
+            self._connection.execute(SWITCH_SETTINGS)
             self._connection.execute(LOCK_ALONE, {"lock": WRITERS_LOCK})
             return self._scalar(LAST_SEQ)
 

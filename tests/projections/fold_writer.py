@@ -39,6 +39,9 @@ def write_all(database_url: str, batches: Sequence[Interactions], projections: S
             (most,),
         )
         for batch in batches:
+            for projection in projections:
+                if projection.prepare is not None:
+                    projection.prepare(batch)
             with connection.transaction():
                 write(connection, batch, projections)
 
