@@ -249,17 +249,26 @@ class Lists:
             return found, Awaited(awaited.presented, 0.0, stale=True)
         return await self._from_postgres(segment, asked, share=False), awaited
 
-    async def one_of_many(self, user_id: str, asked: Asked) -> Found:
-        """The list of one learner that a request asks about among others; raises ProblemError."""
+    async def one_of_many(self, user_id: str, asked: Asked, *, usual: bool) -> tuple[Found, str]:
+        """The list of one learner that a request asks about among others, and its type; raises ProblemError.
+
+        Args:
+            user_id: the learner.
+            asked: what is asked for.
+            usual: no type was asked for, so that an experiment may choose.
+        """
         segment = quote(user_id, safe="").encode()
+        arms: dict[str, str] = {}
         try:
+            if usual and not self._dependencies.experiments.idle:
+                asked, arms = await self._experimental(segment, asked)
             found = await self._find(segment, asked, 0)
         except Unavailable:
             raise unavailable("Postgres") from None
         if self._dependencies.finishing is not None:
             found = self._finished(segment, found, self._dependencies.finishing)
-        self._note(segment, asked, found, found.ready.body(asked.limit))
-        return found
+        self._note(segment, asked, found, found.ready.body(asked.limit), arms)
+        return found, asked.kind
 
     def _headers(self, found: Found, awaited: Awaited) -> Headers:
         dependencies = self._dependencies

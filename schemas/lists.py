@@ -51,9 +51,10 @@ class ListRequest(Struct, frozen=True, kw_only=True, rename="camel", gc=False, o
     """One list that a batch asks for."""
 
     user_id: Annotated[Identifier, Meta(description="The learner.", examples=["u-17"])]
-    type: Annotated[RecommendationType, Meta(description="Which list.", examples=["hybrid"])] = (
-        RecommendationType.HYBRID
-    )
+    type: Annotated[
+        RecommendationType | None,
+        Meta(description="Which list; absent: hybrid, or what an experiment serves instead.", examples=["hybrid"]),
+    ] = None
     limit: Annotated[Annotated[int, Meta(ge=1, le=100)], Meta(description="Items at most.", examples=[10])] = 10
     context: Annotated[
         Text | None,

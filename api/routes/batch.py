@@ -51,10 +51,11 @@ def routes(lists: Lists) -> list[HTTPRouteHandler]:
 
 
 async def _one(lists: Lists, asked: ListRequest) -> ListResult:
-    kind = RecommendationType(asked.type)
+    kind = asked.type or RecommendationType.HYBRID
     try:
         context = context_of(asked.context) if asked.context else None
-        found = await lists.one_of_many(asked.user_id, Asked(asked.limit, kind.value, context))
+        wanted = Asked(asked.limit, kind.value, context)
+        found, served = await lists.one_of_many(asked.user_id, wanted, usual=asked.type is None)
     except ProblemError as error:
         said = error.problem
         why = Problem(type=said.type, title=said.title, status=said.status, detail=said.detail)
@@ -62,7 +63,7 @@ async def _one(lists: Lists, asked: ListRequest) -> ListResult:
     ready = found.ready
     return ListResult(
         user_id=asked.user_id,
-        type=kind,
+        type=RecommendationType(served),
         # The items lie ready as JSON: they go out as they are.
         recommendations=_items(ready.body(asked.limit)),  # type: ignore[arg-type]
         generated_at=moment(ready.generated_at_ms),

@@ -43,6 +43,7 @@ def page(browser: Browser, run: LiveRun, name: str, scheme: str, size: tuple[int
     seen.click("#act-like")
     seen.wait_for_selector("#outcome:has-text('folded')", timeout=60_000)
     seen.wait_for_selector("#ticker .verb")
+    seen.wait_for_selector("#experiments .interval", timeout=60_000)
     time.sleep(SETTLE_SECONDS)
     seen.set_viewport_size({"width": size[0], "height": clip_height})
     seen.evaluate("scrollTo(0, 0)")
@@ -81,8 +82,8 @@ def main() -> None:
         run.await_recommender()
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-            page(browser, run, "page-light", "light", (1360, 900), 1240)
-            page(browser, run, "page-dark", "dark", (1360, 900), 1240)
+            page(browser, run, "page-light", "light", (1360, 900), 1540)
+            page(browser, run, "page-dark", "dark", (1360, 900), 1540)
             page(browser, run, "page-phone", "light", (390, 844), 1500)
             browser.close()
         terminal(run)

@@ -36,6 +36,9 @@ def test_a_variation_is_served_and_noted(api: httpx.Client, settings: ApiSetting
         experiments.put(connection, decode(DEFINITION))
         assert kinds(api, "x-0") == {"trending"}
         assert kinds(api, "x-0", "?type=content_based") != {"trending"}
+        asked = [{"userId": "x-0"}, {"userId": "x-0", "type": "hybrid"}, {"userId": "x-1"}]
+        batch = api.post("/api/recommendations/batch", json={"requests": asked}).json()["results"]
+        assert [one["type"] for one in batch] == ["trending", "hybrid", "hybrid"]
         usual = kinds(api, "x-1")
         assert usual == kinds(api, "x-1", "?type=hybrid")
 
