@@ -9,6 +9,7 @@ from dataclasses import dataclass
 CENTRE = 100.0
 RADIUS = 66.0
 LABEL_RADIUS = 82.0
+LINE_LENGTH = 12
 RINGS = (0.25, 0.5, 0.75, 1.0)
 
 NODE_WIDTH = 156.0
@@ -22,7 +23,8 @@ MARGIN = 6.0
 class Spoke:
     """One axis of a radar."""
 
-    label: str
+    lines: tuple[str, ...]
+    """Its label, in one line or two."""
     value: float
     """[0, 1]"""
     x: float
@@ -51,7 +53,7 @@ def radar(values: Sequence[tuple[str, float]]) -> Radar | None:
     angles = [2 * math.pi * number / count - math.pi / 2 for number in range(count)]
     spokes = [
         Spoke(
-            label,
+            lines(label),
             value,
             *_at(angle, RADIUS),
             *_at(angle, LABEL_RADIUS),
@@ -64,6 +66,19 @@ def radar(values: Sequence[tuple[str, float]]) -> Radar | None:
         [_at(angle, RADIUS * min(1.0, max(0.0, value))) for (_, value), angle in zip(values, angles, strict=True)]
     )
     return Radar(rings, shape, spokes)
+
+
+def lines(label: str) -> tuple[str, ...]:
+    """A label in one line, or in two if it is long; parted where both are about as long.
+
+    >>> lines("algebra"), lines("systems of equations")
+    (('algebra',), ('systems of', 'equations'))
+    """
+    words = label.split(" ")
+    if len(label) <= LINE_LENGTH or len(words) == 1:
+        return (label,)
+    parted = [(" ".join(words[:place]), " ".join(words[place:])) for place in range(1, len(words))]
+    return min(parted, key=lambda pair: max(map(len, pair)))
 
 
 def _at(angle: float, radius: float) -> tuple[float, float]:
