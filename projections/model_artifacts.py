@@ -63,6 +63,12 @@ DELETE FROM model_artifact WHERE state <> 'live' AND version NOT IN (
 """
 
 
+CHOICE: LiteralString = "SELECT kind FROM model_choice WHERE source = %(source)s"
+CHOOSE: LiteralString = """
+INSERT INTO model_choice (source, kind, ndcg) VALUES (%(source)s, %(kind)s, %(ndcg)s::jsonb)
+ON CONFLICT (source) DO UPDATE SET kind = excluded.kind, ndcg = excluded.ndcg, chosen_at = clock_timestamp()
+"""
+
 Model = ItemWeights | ItemFactors
 
 
@@ -183,6 +189,17 @@ def make_live(connection: Connection, version: int) -> Artifact:
     connection.execute(RETIRE, {"kind": chosen.kind})
     connection.execute(PROMOTE, {"version": version})
     return chosen
+
+
+def choice(connection: Connection, source: str) -> str | None:
+    """The kind that speaks in a source of the blend; None before the first comparison."""
+    row = connection.execute(CHOICE, {"source": source}).fetchone()
+    return str(row[0]) if row else None
+
+
+def choose(connection: Connection, source: str, kind: str, ndcg: Mapping[str, float]) -> None:
+    """Lets the live model of a kind speak in a source, because of these figures, inside the caller's transaction."""
+    connection.execute(CHOOSE, {"source": source, "kind": kind, "ndcg": msgspec.json.encode(ndcg).decode()})
 
 
 def prune(connection: Connection) -> int:

@@ -20,10 +20,11 @@ from faust.types import TP
 
 from projections import tracing
 from projections.poll import TopicPartition
-from projections.recommender.engine import Engine, EngineSettings, Snapshot
+from projections.recommender.engine import Engine, EngineSettings
 from projections.recommender.list_writer import Ticked
 from projections.recommender.pieces import Piece, piece_of
 from projections.recommender.progress import TOPICS
+from projections.recommender.snapshot_store import Snapshot
 from projections.recommender.warm_up import warm_up
 from projections.stores.postgres import TRANSIENT, Connection, connect
 from projections.stores.redis import Mirror, RedisAddress
@@ -192,9 +193,9 @@ class Recommender:
             snapshot = await self._in_folder(self.engine.copy)
             if snapshot is not None:
                 self._saving = asyncio.create_task(self._save(snapshot))
-        if self.engine.models_wanted is not None and (self._loading is None or self._loading.done()):
+        if self.engine.models.wanted is not None and (self._loading is None or self._loading.done()):
             self._loading = asyncio.create_task(self._load_models())
-        if self.engine.content_changed is not None and (self._comparing is None or self._comparing.done()):
+        if self.engine.content.changed is not None and (self._comparing is None or self._comparing.done()):
             self._comparing = asyncio.create_task(self._compare())
 
     async def _save(self, snapshot: Snapshot) -> None:
@@ -235,7 +236,7 @@ class Recommender:
         """Takes over models that have gone live."""
         try:
             loop = asyncio.get_running_loop()
-            loaded = await loop.run_in_executor(self._saver, lambda: self.engine.models_job(self._own_connection()))
+            loaded = await loop.run_in_executor(self._saver, lambda: self.engine.models.job(self._own_connection()))
             await self._in_folder(lambda: self.engine.take_models(loaded))
         except TRANSIENT as fault:
             logger.warning("models: %s; trying again", type(fault).__name__)  # the next beat finds them again
@@ -244,7 +245,7 @@ class Recommender:
 
     async def _compare(self) -> None:
         """Compares the texts of a changed catalogue beside the ticks."""
-        view = self.engine.content_changed
+        view = self.engine.content.changed
         if view is None:
             return
         try:

@@ -5,7 +5,12 @@ Minimises sum over taken (u, i) of (1 - p_u q_i)^2 + alpha0 sum over all (u, i) 
 
     p_u = (sum_{i in S_u} q_i q_i^T + alpha0 Q^T Q + penalty I)^-1 sum_{i in S_u} w_i q_i
 
-depend on his items alone, so folding in a new history is exact; w fades by age (1 in training). Source: Hu, Koren and
+depend on his items alone, so folding in a new history is exact; w fades by age (1 in training). While a history is
+short beside the catalogue, the system hardly depends on it, and scores are a sum over the history's items:
+
+    B = Q (alpha0 Q^T Q + penalty I)^-1 Q^T (`item_rows`), with the penalty of a history of 20
+
+which is what a table of items can hold. Source: Hu, Koren and
 Volinsky, ICDM 2008; the parameters of Rendle et al., Revisiting iALS, RecSys 2022. Batch, daily: O(nnz k^2 + (U + M)
 k^3) a sweep. Cost of a fold-in: O(history k^2 + k^3).
 """
@@ -19,12 +24,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from models.recommendation.item_weights import ItemWeights, largest
+
 FACTORS = 48
 UNOBSERVED = 0.1  # alpha0
 PENALTY = 0.01  # lambda
 PENALTY_POWER = 1.0  # nu
 SWEEPS = 8
 AGE = 0.9
+USUAL_HISTORY = 20
 
 
 class ItemFactors(NamedTuple):
@@ -76,6 +84,16 @@ def train_ials(taken: csr_array, factors: int = FACTORS, sweeps: int = SWEEPS, s
 def factors_of(item: NDArray[np.float64]) -> Factors:
     """Return the model of item factors (M, k)."""
     return Factors(item, item.T @ item, UNOBSERVED * len(item))
+
+
+def item_rows(model: ItemFactors, row: int) -> ItemWeights:
+    """Return B, zero on the diagonal, as the at most ``row`` entries of largest size of each row: O(M^2 k) time."""
+    q = model.factors.astype(np.float64)
+    left = UNOBSERVED * (q.T @ q)
+    left[np.diag_indices_from(left)] += PENALTY * (USUAL_HISTORY + UNOBSERVED * len(q)) ** PENALTY_POWER
+    dense = q @ np.linalg.solve(left, q.T)
+    np.fill_diagonal(dense, 0.0)
+    return largest(model.items, dense, row)
 
 
 def fold_in(model: Factors, history: NDArray[np.int64], age: float = AGE) -> NDArray[np.float64]:

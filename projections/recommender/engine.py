@@ -9,30 +9,28 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.columns import Int32, Int64
 from models.recommendation.exploration import SHARE
-from models.recommendation.item_weights import ItemWeights
 from projections import offsets
 from projections.impressions import EXPOSURES
 from projections.offsets import Move
 from projections.poll import TopicPartition
-from projections.recommender import content_view, daily_models, progress, sign_of_life, snapshot_store, weights
+from projections.recommender import daily_models, progress, sign_of_life, snapshot_store, weights
+from projections.recommender.content_keeper import ContentKeeper
 from projections.recommender.content_view import ContentView, Likeness
-from projections.recommender.evaluation import Sums
+from projections.recommender.daily_models import Speakers
 from projections.recommender.exploring import NOTHING_SHOWN, Exposures
 from projections.recommender.learn_budget import LearnBudget
 from projections.recommender.list_writer import ListWriter, Tables, Ticked
-from projections.recommender.lists import Shelf, Trial, roomier, shelf
+from projections.recommender.lists import Shelf, Trial
 from projections.recommender.names import UNKNOWN, Names, gone
 from projections.recommender.pieces import Piece, Waiting
 from projections.recommender.progress import GROUP, Range
-from projections.recommender.snapshot_store import ChunkName
+from projections.recommender.snapshot_store import Owned, Snapshot
 from projections.recommender.state import Batch, Shares, State
 from projections.stores.burst import WriterConnection, connect_writer
 from projections.stores.postgres import Connection
@@ -43,9 +41,6 @@ logger = logging.getLogger(__name__)
 
 EVENTS_A_STEP = 4_000
 LEARN_BUDGET_SECONDS = 0.05
-CONTENT_LOOK_SECONDS = 1.0
-NEW_ITEM_PAUSES = 10.0
-"""Items that the shelf lacks are looked up at once, but after a pause of so many times what the last look took."""
 MOST_WAIT_MS = 700
 """While a list waits for longer, nothing is learnt: the time goes to lists."""
 BEAT_SECONDS = 2.0
@@ -57,32 +52,6 @@ class Fenced(Exception):  # noqa: N818 - it says what happened to us
     """Another process owns the partitions: nothing of ours may be stored any more."""
 
     exit_code = 70
-
-
-@dataclass(slots=True)
-class _Owned:
-    """What belongs to the partitions that we own."""
-
-    stored: dict[TopicPartition, int] = field(default_factory=dict)
-    """Offsets of the snapshot in the database."""
-    epochs: dict[TopicPartition, int] = field(default_factory=dict)
-    digests: dict[ChunkName, bytes] = field(default_factory=dict)
-    ranges: list[Range] = field(default_factory=list)
-    sums: list[Sums] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Snapshot:
-    """Copies of everything that goes to the database together."""
-
-    arrays: dict[str, NDArray[Any]]
-    step: int
-    cursors: dict[TopicPartition, int]
-    ranges: list[Range]
-    sums: list[Sums]
-    watermark_ms: int
-    owned: _Owned
-    copy_seconds: float = 0.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -104,10 +73,7 @@ class Engine:
         self._settings = settings
         self._connection: WriterConnection | None = None
         self._names = Names()
-        self._owned = _Owned()
-        self._shelf: Shelf | None = None
-        self._view_at = -1e9
-        self._view_seconds, self._view_items = 0.0, 0
+        self._owned = Owned()
         self._beat_at = -1e9
         self._exposures, self._exposures_at = NOTHING_SHOWN, -1e9
         self._budget = LearnBudget(settings.learn_budget_seconds)
@@ -120,12 +86,9 @@ class Engine:
         self.lists = ListWriter(mirror)
         self.watermark_ms = 0
         self.unsaved_events = 0
-        self.models: dict[str, int] = {}
-        """Daily models that speak in the lists: kind to version."""
-        self.models_wanted: dict[str, int] | None = None
-        """Versions that have gone live and wait to be loaded; see `models_job`."""
-        self.content_changed: ContentView | None = None
-        """Content whose texts wait to be compared; see `likeness_job`."""
+        self.models = Speakers()
+        """Daily models that speak in the lists."""
+        self.content = ContentKeeper()
 
     def connection(self) -> WriterConnection:
         """The engine's own connection, opened when needed."""
@@ -186,13 +149,13 @@ class Engine:
                 progress.begin_anew(connection)
             loaded = None
         self.state = State.of_arrays(loaded.arrays, loaded.step) if loaded else fresh
-        self._owned = _Owned(digests=snapshot_store.stored_digests(connection))
-        self.cursors, self._shelf = {}, None
+        self._owned = Owned(digests=snapshot_store.stored_digests(connection))
+        self.cursors, self.content = {}, ContentKeeper()
         self._check_erased = True
-        self._refresh_content(connection, force=True)
-        if self.content_changed is not None:
-            self.take_likeness(self.likeness_job(self.content_changed))
-        self.models = {}
+        self.content.refresh(connection, self.state)
+        if self.content.changed is not None:
+            self.take_likeness(self.likeness_job(self.content.changed))
+        self.models = Speakers()
         self.take_models(daily_models.load(connection, daily_models.live_versions(connection)))
         self.lists.restart(np.flatnonzero(self.state.partition >= 0).tolist())
 
@@ -225,11 +188,9 @@ class Engine:
             self._commands(connection, pieces)
         if self._check_erased:
             self._forget_erased(connection)
-        self._refresh_content(connection)
-        assert self._shelf is not None
-        self._shelf = roomier(self._shelf, self.state.capacity.items)
-        trial = self._trial(connection)
-        self.lists.write(connection, Tables(self.state, self._shelf, self.cursors, self.watermark_ms, trial), ticked)
+        shelf = self.content.refresh(connection, self.state)
+        trial = self._trial(connection, shelf)
+        self.lists.write(connection, Tables(self.state, shelf, self.cursors, self.watermark_ms, trial), ticked)
         self._beat(connection)
         return ticked
 
@@ -316,28 +277,10 @@ class Engine:
 
     # -- content -------------------------------------------------------------------------------------------------
 
-    def _refresh_content(self, connection: Connection, *, force: bool = False) -> None:
-        assert self.state is not None
-        now = time.monotonic()
-        has_new = len(self.state.items) > self._view_items
-        pause = min(CONTENT_LOOK_SECONDS, NEW_ITEM_PAUSES * self._view_seconds) if has_new else CONTENT_LOOK_SECONDS
-        if not force and now - self._view_at < pause:
-            return
-        if self._shelf is None or content_view.version(connection) != self._shelf.view.version:
-            view = content_view.load(connection)
-            if self._shelf is None or view.texts != self._shelf.view.texts:
-                self.content_changed = view
-            self._shelf = shelf(view, self.state)
-        self._view_at, self._view_items = time.monotonic(), len(self.state.items)
-        self._view_seconds = self._view_at - now
-
     def likeness_job(self, view: ContentView) -> Likeness:
         """Compares the texts of a view; may run in another thread."""
         assert self.state is not None
-        self.content_changed = None
-        content = self.state.tables.content
-        slots = self.state.item_slots(view.item_key) if self._shelf is None else self._shelf.slots[: len(view)]
-        return content_view.likeness(view, slots, len(content.length), content.ids.shape[1])
+        return self.content.likeness_job(self.state, view)
 
     def take_likeness(self, likeness: Likeness) -> None:
         """Lets the sources of content speak from these rows."""
@@ -345,40 +288,22 @@ class Engine:
         size = len(self.state.tables.items.events)
         self.state.put_content(likeness.rows, size)
 
-    def models_job(self, connection: Connection) -> dict[str, tuple[int, ItemWeights]]:
-        """Loads what has gone live; may run in another thread, on a connection of its own."""
-        wanted, self.models_wanted = self.models_wanted or {}, None
-        return daily_models.load(connection, wanted)
-
-    def take_models(self, loaded: Mapping[str, tuple[int, ItemWeights]]) -> None:
-        """Lets these versions speak, and has everybody's list written again with them."""
+    def take_models(self, loaded: daily_models.Loaded) -> None:
+        """Lets these versions of daily models speak, and has everybody's list written again with them."""
         assert self.state is not None
-        for kind, (version, model) in loaded.items():
-            self.state.put_model(kind, model)
-            self.models[kind] = version
-            logger.info("%s version %d speaks in the lists", kind, version)
+        self.models.take(self.state, loaded)
         if loaded:
             self.lists.touch_later(np.flatnonzero(self.state.partition >= 0).tolist())
 
-    def _look_for_models(self, connection: Connection) -> None:
-        assert self.state is not None
-        live = daily_models.live_versions(connection)
-        for kind in self.models.keys() - live.keys():
-            self.state.put_model(kind, None)
-            del self.models[kind]
-        changed = {kind: version for kind, version in live.items() if self.models.get(kind) != version}
-        self.models_wanted = changed or None
-
-    def _trial(self, connection: Connection) -> Trial:
+    def _trial(self, connection: Connection, shelf: Shelf) -> Trial:
         """What exploration goes by: how often items were shown and taken up, as of a moment ago."""
-        assert self._shelf is not None
         now = time.monotonic()
         if now - self._exposures_at >= EXPOSURES_SECONDS:
             self._exposures_at = now
             rows = {key: (shown, clicked) for key, shown, clicked in connection.execute(EXPOSURES).fetchall()}
-            view, slots = self._shelf.view, self._shelf.slots
+            view, slots = shelf.view, shelf.slots
             places = dict(zip(view.item_key.tolist(), slots.tolist(), strict=True))
-            self._exposures = Exposures.of(rows, places, len(self._shelf.hidden))
+            self._exposures = Exposures.of(rows, places, len(shelf.hidden))
         return Trial(self._exposures, self._settings.exploration_share)
 
     def _beat(self, connection: Connection) -> None:
@@ -386,8 +311,10 @@ class Engine:
         now = time.monotonic()
         if now - self._beat_at >= BEAT_SECONDS:
             self._beat_at = now
-            sign_of_life.beat(connection, self._settings.owner, self.state.step, self.waiting.events, self.models)
-            self._look_for_models(connection)
+            sign_of_life.beat(
+                connection, self._settings.owner, self.state.step, self.waiting.events, self.models.versions
+            )
+            self.models.look(connection, self.state)
             self._roll_back(connection)
 
     def _roll_back(self, connection: Connection) -> None:

@@ -17,6 +17,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from projections.poll import TopicPartition
+from projections.recommender.evaluation import Sums
+from projections.recommender.progress import Range
 from projections.stores.postgres import Connection
 
 FORMAT = 1
@@ -57,6 +60,32 @@ class Loaded(NamedTuple):
 
     arrays: dict[str, NDArray[Any]]
     step: int
+
+
+@dataclass(slots=True)
+class Owned:
+    """What belongs to the partitions that we own."""
+
+    stored: dict[TopicPartition, int] = field(default_factory=dict)
+    """Offsets of the snapshot in the database."""
+    epochs: dict[TopicPartition, int] = field(default_factory=dict)
+    digests: dict[ChunkName, bytes] = field(default_factory=dict)
+    ranges: list[Range] = field(default_factory=list)
+    sums: list[Sums] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """Copies of everything that goes to the database together."""
+
+    arrays: dict[str, NDArray[Any]]
+    step: int
+    cursors: dict[TopicPartition, int]
+    ranges: list[Range]
+    sums: list[Sums]
+    watermark_ms: int
+    owned: Owned
+    copy_seconds: float = 0.0
 
 
 @dataclass(slots=True)

@@ -1,13 +1,15 @@
 """How are batch models made anew each day?  Train before a cut, judge behind it, promote only what is no worse.
 
 The model that is promoted is the very one that was judged: it is not trained again on everything, so that tomorrow's
-comparison is fair too.  The cut is never before the moment until which the live model was trained, so neither of the
-two has seen what both are judged on.  What is newer than the cut reaches the lists through the streaming counts.
+comparison is fair too.  The cut is never before the moment until which a live model was trained, so none has seen what
+all are judged on.  Where several kinds may speak in a source of the blend, the one that foretold best on that hold-out
+does (`model_choice`), each judged in the form in which it would speak.  What is newer than the cut reaches the lists
+through the streaming counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
@@ -24,6 +26,7 @@ from models.recommendation.next_item_ridge import train_ridge
 from models.recommendation.tables import Capacity
 from projections import model_artifacts
 from projections.model_artifacts import Events, Model
+from projections.recommender.daily_models import SOURCES, spoken
 from projections.stores.postgres import Connection
 from streams.jobs import metrics
 from streams.jobs.job import Assignment, Effect
@@ -90,44 +93,75 @@ class Candidate(NamedTuple):
     events: int
     metrics: dict[str, Any]
     no_worse: bool
+    spoken_ndcg: Mapping[str, float]
+    """NDCG@10 of what of this kind is live from now on, by the source of the blend that it may speak in."""
 
 
 def train(trainers: Mapping[str, Trainer], assignment: Assignment) -> Effect:
     """The work of a job that trains these kinds: each is trained and judged; the effect keeps and promotes them."""
     events = model_artifacts.training_events(assignment.connection)
+    cut = _cut(assignment.connection, trainers, events) if len(events.at_ms) else 0
     candidates = []
     # One core: training has all night, and the worker beside it has not.
     with threadpool_limits(limits=1):
         for done, (kind, trainer) in enumerate(trainers.items()):
             assignment.report(f"train {kind}", done, len(trainers))
-            candidate = train_one(assignment.connection, kind, trainer, events)
+            candidate = train_one(assignment.connection, kind, trainer, events, cut)
             if candidate is not None:
                 candidates.append(candidate)
-    return lambda connection: sum(_keep(connection, candidate) for candidate in candidates)
+
+    def effect(connection: Connection) -> int:
+        kept = sum(_keep(connection, candidate) for candidate in candidates)
+        for source, kinds in SOURCES.items():
+            _choose(connection, source, kinds, candidates)
+        return kept
+
+    return effect
 
 
-def train_one(connection: Connection, kind: str, trainer: Trainer, events: Events) -> Candidate | None:
+def _cut(connection: Connection, kinds: Iterable[str], events: Events) -> int:
+    """The moment [Unix ms] behind which all kinds are judged."""
+    live = [found for kind in kinds if (found := model_artifacts.live(connection, kind)) is not None]
+    not_before = max((round(one.trained_until.timestamp() * 1_000) for one in live), default=0)
+    return cut_for(events.at_ms, HOLD_OUT_SHARE, not_before)
+
+
+def train_one(connection: Connection, kind: str, trainer: Trainer, events: Events, cut: int) -> Candidate | None:
     """A candidate of one kind, judged beside the live model; None when there is nothing to learn from."""
-    if not len(events.at_ms):
-        return None
-    live = model_artifacts.live(connection, kind)
-    not_before = round(live.trained_until.timestamp() * 1_000) if live else 0
-    cut = cut_for(events.at_ms, HOLD_OUT_SHARE, not_before)
     past = events.at_ms < cut
     if not past.any():
         return None
+    live = model_artifacts.live(connection, kind)
     model = fit(trainer, events.learner[past], events.item[past])
     split = split_at(*events, cut)
     judged = judged_learners(split)
     result = evaluate(model, split, judged)
     no_worse = len(judged) >= FEWEST_JUDGED
     compared: dict[str, Any] = {**result._asdict()}
+    serving: Model | None = model if no_worse else None
     if live is not None:
-        current = evaluate(model_artifacts.load(connection, live.version), split, judged)
+        current_model = model_artifacts.load(connection, live.version)
+        current = evaluate(current_model, split, judged)
         compared |= {"live_version": live.version, "live_ndcg": current.ndcg}
         no_worse = no_worse and result.ndcg >= current.ndcg
+        serving = model if no_worse else current_model
+    spoken_ndcg = {}
+    if serving is not None and len(judged) >= FEWEST_JUDGED:
+        for source in (source for source, kinds in SOURCES.items() if kind in kinds):
+            spoken_ndcg[source] = evaluate(spoken(serving, source), split, judged).ndcg
     until = datetime.fromtimestamp(cut / 1_000, UTC)
-    return Candidate(kind, model, until, int(past.sum()), compared, no_worse)
+    return Candidate(kind, model, until, int(past.sum()), compared, no_worse, spoken_ndcg)
+
+
+def _choose(connection: Connection, source: str, kinds: Sequence[str], candidates: Sequence[Candidate]) -> None:
+    """Lets the kind speak that foretold best; of equals the one that speaks already."""
+    ndcg = {one.kind: one.spoken_ndcg[source] for one in candidates if source in one.spoken_ndcg}
+    if len(kinds) < 2 or not ndcg:
+        return
+    current = model_artifacts.choice(connection, source) or kinds[0]
+    best = max(ndcg, key=lambda kind: (ndcg[kind], kind == current))
+    if current not in ndcg or ndcg[best] >= ndcg[current]:
+        model_artifacts.choose(connection, source, best, ndcg)
 
 
 def fit(trainer: Trainer, learner: NDArray[np.int64], item: NDArray[np.int64]) -> Model:

@@ -11,6 +11,7 @@ from job_kit import DAY_MS, FIRST_MS, add_to_log, courses
 
 from models.recommendation.item_weights import ItemWeights
 from projections import job_runs, model_artifacts
+from projections.recommender import daily_models
 from projections.stores.postgres import Connection, connect
 from streams.jobs.catalogue import JOBS
 from streams.jobs.runner import carry_out
@@ -64,6 +65,17 @@ def test_the_first_models_are_judged_and_go_live(job_settings: JobSettings, data
         assert artifact.metrics["learners"] > 20
         assert {"precision", "recall", "f1", "ndcg"} <= set(artifact.metrics)
         assert artifact.metrics["ndcg"] > 0.35  # about .2 by chance
+    # Of the kinds that may speak in one source, the one that foretold best on the same hold-out does.
+    ((source, kind, ndcg),) = database.execute("SELECT source, kind, ndcg FROM model_choice").fetchall()
+    assert source == "ease"
+    assert set(ndcg) == {"ease", "svd", "ials"}
+    assert ndcg[kind] == max(ndcg.values())
+    assert ndcg["ease"] == pytest.approx(live["ease"].metrics["ndcg"])
+    assert ndcg["ials"] > 0.25
+    speaking = daily_models.live_versions(database)
+    assert speaking == {"ease": live[kind].version, "ridge": live["ridge"].version}
+    loaded = daily_models.load(database, {"ease": live["ials"].version})
+    assert loaded["ease"][1].ids.shape[1] <= daily_models.ROWS["ease"]
 
 
 def test_a_candidate_that_is_worse_is_not_promoted(job_settings: JobSettings, database: Connection) -> None:

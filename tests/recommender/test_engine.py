@@ -39,8 +39,8 @@ def replayed(bench: Bench) -> State:
     """The state after folding, once and without a stop, the ranges that were stored, in their order."""
     engine = bench.engine()
     engine.state = State()
-    engine.state.item_slots(engine._shelf.view.item_key)
-    engine.take_likeness(engine.likeness_job(engine._shelf.view))
+    engine.state.item_slots(engine.content.shelf.view.item_key)
+    engine.take_likeness(engine.likeness_job(engine.content.shelf.view))
     connection = engine.connection()
     steps: dict[int, list[Any]] = {}
     for step, topic, part, first, end, _ in progress.ranges(connection):
@@ -192,7 +192,7 @@ def test_cold_starts_are_sensible(bench: Bench) -> None:
 
 def test_new_content_is_shown_without_a_restart(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Content that arrives later reaches lists; withdrawn content leaves them."""
-    monkeypatch.setattr("projections.recommender.engine.CONTENT_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("projections.recommender.content_keeper.CONTENT_LOOK_SECONDS", 0.0)
     fill(bench)
     bench.work()
     engine = bench.engine()
@@ -200,7 +200,7 @@ def test_new_content_is_shown_without_a_restart(bench: Bench, monkeypatch: pytes
     bench.log.content("a-new", "Article 41 on algebra", topics=["algebra"], position=41)
     bench.work()
     engine.tick()
-    engine.take_likeness(engine.likeness_job(engine.content_changed))
+    engine.take_likeness(engine.likeness_job(engine.content.changed))
     bench.log.view("u-1", "a-13", 5_000)
     bench.work()
     bench.feed(engine)
@@ -306,7 +306,7 @@ def test_daily_models_speak_as_soon_as_they_are_live(bench: Bench) -> None:
     def look() -> None:
         engine._beat_at = -1e9
         engine.tick()
-        engine.take_models(engine.models_job(engine.connection()))
+        engine.take_models(engine.models.job(engine.connection()))
 
     connection = engine.connection()
     versions = []
@@ -318,7 +318,7 @@ def test_daily_models_speak_as_soon_as_they_are_live(bench: Bench) -> None:
             model_artifacts.make_live(connection, version)
         versions.append(version)
         look()
-        assert engine.models == {"ease": version}
+        assert engine.models.versions == {"ease": version}
         reference = Recommender(Capacity(items=64, learners=8, pairs=64))
         reference.set_models(keys, weights_of, np.zeros_like(weights_of))
         for slot, key in enumerate(engine.state.items.keys().tolist()):
@@ -339,11 +339,20 @@ def test_daily_models_speak_as_soon_as_they_are_live(bench: Bench) -> None:
     with connection.transaction():
         model_artifacts.make_live(connection, versions[0])
     look()
-    assert engine.models == {"ease": versions[0]}
+    assert engine.models.versions == {"ease": versions[0]}
     engine._beat_at = -1e9
     engine.tick()
     assert bench.ask("SELECT models FROM recommender_status") == [({"ease": versions[0]},)]
     bench.save(engine)
     again = bench.engine()
-    assert again.models == {"ease": versions[0]}
+    assert again.models.versions == {"ease": versions[0]}
     assert (again.state.tables.ease.length == engine.state.tables.ease.length).all()
+    # The daily comparison has found that another kind foretells better: its live version speaks in the same source.
+    with connection.transaction():
+        other = model_artifacts.store(
+            connection, "svd", largest(keys, dense[0], 100), trained_until=until, events=1, metrics={}
+        )
+        model_artifacts.make_live(connection, other)
+        model_artifacts.choose(connection, "ease", "svd", {"ease": 0.1, "svd": 0.2})
+    look()
+    assert engine.models.versions == {"ease": other}

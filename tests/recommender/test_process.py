@@ -183,7 +183,7 @@ def _compare(processes: Processes) -> None:
     engine = Engine(EngineSettings(database_url=servers.database_url, owner="test"), Mirror(redis))
     with connect(servers.database_url) as connection:
         engine._load(connection)
-        loaded, view = engine.state, engine._shelf.view
+        loaded, view = engine.state, engine.content.shelf.view
         replayed, twin = State(), Recommender(seed=SEED, prior=prior().weight)
         replayed.item_slots(view.item_key)
         twin.set_content(view.item_key, view.texts)
