@@ -37,7 +37,18 @@ HTML_HEADERS: Headers = [
 
 def html(page: SharedPage) -> bytes:
     """The page as a document."""
-    name = escape(page.display_name)
+    name = page.display_name
+    return _document(page, f"Achievements of {name}", f"What {name} has achieved.")
+
+
+def html_of_one(page: SharedPage) -> bytes:
+    """A page of one achievement as a document that can be linked to."""
+    (badge,) = page.achievements
+    return _document(page, f"{page.display_name}: {badge.title}", badge.description)
+
+
+def _document(page: SharedPage, heading: str, description: str) -> bytes:
+    title, said = escape(heading), escape(description)
     badges = "".join(
         f"<li><h2>{escape(badge.title)}</h2><p>{escape(badge.description)}</p><p><small>"
         f'<time datetime="{badge.unlocked_at:%Y-%m-%d}">{badge.unlocked_at:%Y-%m-%d}</time>'
@@ -48,7 +59,9 @@ def html(page: SharedPage) -> bytes:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta name="robots" content="noindex, nofollow"><title>Achievements of {name}</title>'
-        f"<style>{_STYLE}</style></head><body><h1>Achievements of {name}</h1>"
+        f'<meta name="robots" content="noindex, nofollow"><title>{title}</title>'
+        f'<meta name="description" content="{said}"><meta property="og:type" content="website">'
+        f'<meta property="og:title" content="{title}"><meta property="og:description" content="{said}">'
+        f"<style>{_STYLE}</style></head><body><h1>{title}</h1>"
         f"<ul>{badges or '<li>None yet.</li>'}</ul></body></html>"
     ).encode()

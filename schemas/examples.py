@@ -235,6 +235,7 @@ SHARED_PAGE: Final[list[dict[str, Any]]] = [
         "displayName": "Ada L.",
         "achievements": [
             {
+                "achievementId": "finisher",
                 "title": "Ten finished",
                 "description": "Complete different pieces of content.",
                 "tier": 2,

@@ -267,11 +267,19 @@ class Achievement(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
         Moment | None, Meta(description="When it was claimed, the last time unlocked; null if it was not.")
     ] = None
     kudos: Annotated[Count, Meta(description="Kudos that peers gave for the achievement.", examples=[3])] = 0
+    share_path: Annotated[
+        str | None,
+        Meta(
+            description="Where others see it, on this API; null: locked, or there is no public page.",
+            examples=["/achievements/q0mS9cXw1sVJm3Zb/first-10"],
+        ),
+    ] = None
 
 
 class SharedAchievement(Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     """One achievement on a shared page."""
 
+    achievement_id: Annotated[str, Meta(description="The achievement, by its rule's id.", examples=["finisher"])]
     title: Annotated[str, Meta(description="Title for people.", examples=["Ten finished"])]
     description: Annotated[str, Meta(description="What it is for.", examples=["Complete ten pieces of content."])]
     tier: Annotated[Annotated[int, Meta(ge=1)], Meta(description="The highest unlocked tier.", examples=[2])]

@@ -67,6 +67,7 @@ RULES: dict[str, Rule] = {
     "POST /api/achievements/{user_id:str}/{achievement_id:str}/kudos": Rule(Scope.PROFILES_WRITE, Learner.BODY),
     "GET /api/achievements/{user_id:str}/{achievement_id:str}/credential": Rule(Scope.PROFILES_READ, Learner.PATH),
     "GET /achievements/{page_token:str}": Rule(None),
+    "GET /achievements/{page_token:str}/{achievement_id:str}": Rule(None),
     "GET /api/shared-achievements/{page_token:str}": Rule(None),
     "GET /api/badges/issuer": Rule(None),
     "GET /api/badges/keys": Rule(None),

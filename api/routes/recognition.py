@@ -67,6 +67,13 @@ _SHOW = Contract(
     replies={200: Reply(description="The page.", media_type="text/html; charset=utf-8", examples=["<!doctype html>…"])},
     problems={404: "There is no such page, or none any more."},
 )
+_SHOW_ONE = Contract(
+    summary="One achievement of a shared page, to link to",
+    description="What a link preview shows is in its Open Graph tags.",
+    tag="Achievements",
+    replies={200: Reply(description="The page.", media_type="text/html; charset=utf-8", examples=["<!doctype html>…"])},
+    problems={404: "There is no such page, or none any more, or the achievement is not unlocked."},
+)
 _SHOW_JSON = Contract(
     summary="A shared page, for programs",
     tag="Achievements",
@@ -126,6 +133,7 @@ def routes(dependencies: Dependencies) -> list[HTTPRouteHandler]:
         route("POST", f"{one}/kudos", found.give_kudos, _GIVE_KUDOS),
         route("GET", f"{one}/credential", found.credential, _CREDENTIAL),
         route("GET", "/achievements/{page_token:str}", found.show, _SHOW),
+        route("GET", "/achievements/{page_token:str}/{achievement_id:str}", found.show_one, _SHOW_ONE),
         route("GET", "/api/shared-achievements/{page_token:str}", found.show_json, _SHOW_JSON),
         route("GET", badges.ISSUER_PATH, found.issuer, _ISSUER),
         route("GET", badges.KEYS_PATH, found.keys, _KEYS),
@@ -176,6 +184,15 @@ class _Recognition:
 
     async def show(self, request: HttpRequest) -> Answer:
         return Answer(200, shared_page.HTML_HEADERS, shared_page.html(await self._page(request)))
+
+    async def show_one(self, request: HttpRequest) -> Answer:
+        page = await self._page(request)
+        wanted = identifier(request.path_params["achievement_id"], "achievementId")
+        held = tuple(badge for badge in page.achievements if badge.achievement_id == wanted)
+        if not held:
+            raise not_found("An unlocked achievement of this id on the page")
+        one = SharedPage(display_name=page.display_name, achievements=held)
+        return Answer(200, shared_page.HTML_HEADERS, shared_page.html_of_one(one))
 
     async def show_json(self, request: HttpRequest) -> Answer:
         return json_answer(await self._page(request), shared_page.HEADERS)

@@ -79,9 +79,10 @@ async def read(pool: ReadPool, user_id: str, part: int, now_ms: int) -> Achievem
     by_slot = {slot: _rule(definition) for slot, definition in rules}
     timezone, day_start_hour = dates[-1][0]
     today = local_day(max(now_ms, what.as_of_ms), timezone, day_start_hour)
+    where = f"/achievements/{page[0][0]}" if page else None
     body = Achievements(
         user_id=user_id,
-        unlocked=_unlocked(unlocked, {rule.id: rule for rule in by_slot.values()}),
+        unlocked=_unlocked(unlocked, {rule.id: rule for rule in by_slot.values()}, where),
         next=_next(
             by_slot,
             dict(enumerate(zip(reached, tiers, strict=True), start=1)),
@@ -89,16 +90,14 @@ async def read(pool: ReadPool, user_id: str, part: int, now_ms: int) -> Achievem
             {(achievement_id, tier): times for achievement_id, tier, *_, times, _ in unlocked},
             today,
         ),
-        page=OwnPage(path=f"/achievements/{page[0][0]}", display_name=page[0][1], shared_at=page[0][2])
-        if page
-        else None,
+        page=OwnPage(path=where, display_name=page[0][1], shared_at=page[0][2]) if where else None,
         streak=streaks.streak_of(dates, max(now_ms, what.as_of_ms)),
         freshness=freshness(what, applied_seq, now_ms, stale=False),
     )
     return AchievementsAnswer(body, what)
 
 
-def _unlocked(rows: Rows, rules: dict[str, AchievementRule]) -> tuple[Achievement, ...]:
+def _unlocked(rows: Rows, rules: dict[str, AchievementRule], page: str | None) -> tuple[Achievement, ...]:
     held = []
     for achievement_id, tier, unlocked_at, claimed_at, kudos, period, times, unclaimed in rows:
         rule = rules.get(achievement_id)
@@ -115,6 +114,7 @@ def _unlocked(rows: Rows, rules: dict[str, AchievementRule]) -> tuple[Achievemen
                 period=period or None,
                 times=times,
                 unclaimed=unclaimed,
+                share_path=f"{page}/{rule.id}" if page else None,
             )
         )
     return tuple(held)

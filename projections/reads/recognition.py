@@ -60,6 +60,7 @@ async def page(pool: ReadPool, token: str) -> SharedPage | None:
         if rule is not None and tier <= len(rule.tiers):
             shown.append(
                 SharedAchievement(
+                    achievement_id=rule.id,
                     title=rule.tiers[tier - 1].title or rule.title,
                     description=rule.description,
                     tier=tier,

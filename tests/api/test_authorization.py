@@ -137,6 +137,7 @@ def _calls(client: httpx.Client, admin: dict[str, str], commands: dict[str, str]
                 f"/api/achievements/{user}/first-steps/credential"
             ),
             "GET /achievements/{page_token:str}": Call(pages[user]),
+            "GET /achievements/{page_token:str}/{achievement_id:str}": Call(f"{pages[user]}/first-steps"),
             "GET /api/shared-achievements/{page_token:str}": Call(
                 pages[user].replace("/achievements/", "/api/shared-achievements/")
             ),

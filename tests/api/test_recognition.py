@@ -58,8 +58,19 @@ def test_a_page_is_there_by_opt_in_and_gone_when_taken_back(api: httpx.Client, f
     data = api.get(f"/api/shared-achievements/{token}").json()
     assert data["displayName"] == name
     assert {"First finish", "First steps"} <= {one["title"] for one in data["achievements"]}
+    (held,) = (
+        one for one in api.get(f"/api/achievements/{learner}").json()["unlocked"] if one["title"] == "First finish"
+    )
+    assert held["sharePath"] == f"{page['path']}/finisher"
+    link = api.get(held["sharePath"])
+    assert link.headers["x-robots-tag"] == "noindex, nofollow"
+    assert "<h1>Ada &lt;script&gt;alert(1)&lt;/script&gt;: First finish</h1>" in link.text
+    assert '<meta property="og:description" content="Complete different pieces of content.">' in link.text
+    assert "First steps" not in link.text
+    problem_of(api.get(f"{page['path']}/skill-master"))
     carried_out(api, fold, "DELETE", path)
     problem_of(api.get(page["path"]))
+    problem_of(api.get(held["sharePath"]))
     assert api.get(f"/api/achievements/{learner}").json()["page"] is None
 
 
