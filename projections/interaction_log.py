@@ -84,7 +84,8 @@ SELECT max(applied_seq) FROM (
 """
 END = 2**63 - 1
 """Behind every ``applied_seq``."""
-FORGET: tuple[LiteralString, ...] = ("DELETE FROM interaction_log WHERE learner_key = %(learner_key)s",)
+# The cast lets the index serve: it knows keys of its own width only.
+FORGET: tuple[LiteralString, ...] = ("DELETE FROM interaction_log WHERE learner_key = %(learner_key)s::bigint",)
 
 
 def _wire_dtype() -> np.dtype[Any]:

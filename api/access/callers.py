@@ -19,6 +19,8 @@ class Scope(StrEnum):
     """Declare profiles and consent, set rules for lists, claim achievements, make and move learning paths."""
     PROFILES_ERASE = "profiles:erase"
     """Erase a learner."""
+    PROFILES_EXPORT = "profiles:export"
+    """Read all that is held about a learner."""
     RECOMMENDATIONS_READ = "recommendations:read"
     """Read lists and what is trending."""
     CATALOGUE_READ = "catalogue:read"
@@ -37,6 +39,7 @@ OF_LEARNERS = frozenset(
         Scope.PROFILES_READ,
         Scope.PROFILES_WRITE,
         Scope.PROFILES_ERASE,
+        Scope.PROFILES_EXPORT,
         Scope.RECOMMENDATIONS_READ,
         Scope.CATALOGUE_READ,
     }

@@ -49,6 +49,7 @@ RULES: dict[str, Rule] = {
     "POST /api/profile": Rule(Scope.PROFILES_WRITE, Learner.BODY),
     "GET /api/profile/{user_id:str}": Rule(Scope.PROFILES_READ, Learner.PATH),
     "GET /api/profile/{user_id:str}/skills": Rule(Scope.PROFILES_READ, Learner.PATH),
+    "GET /api/profile/{user_id:str}/export": Rule(Scope.PROFILES_EXPORT, Learner.PATH),
     "DELETE /api/profile/{user_id:str}": Rule(Scope.PROFILES_ERASE, Learner.PATH),
     "POST /api/profile/{user_id:str}/consent": Rule(Scope.PROFILES_WRITE, Learner.PATH),
     "GET /api/learners": Rule(Scope.ADMIN),

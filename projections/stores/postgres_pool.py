@@ -98,22 +98,24 @@ class ReadPool:
             task.cancel()
         await self._pool.close(timeout=1.0)
 
-    async def rows(self, query: LiteralString, parameters: Parameters | None = None) -> Rows:
-        """The rows of one statement.
+    async def rows(
+        self, query: LiteralString, parameters: Parameters | None = None, *, seconds: float | None = None
+    ) -> Rows:
+        """The rows of one statement, for which Postgres has the usual time or so many seconds.
 
         Raises:
             Unavailable: Postgres did not answer in time.
         """
-        return (await self._within(self._ask([(query, parameters)])))[0]
+        return (await self._within(self._ask([(query, parameters)]), seconds))[0]
 
-    async def _within(self, question: Coroutine[Any, Any, list[Rows]]) -> list[Rows]:
+    async def _within(self, question: Coroutine[Any, Any, list[Rows]], seconds: float | None = None) -> list[Rows]:
         if self._clock() < self._refuse_until:
             question.close()
             raise Unavailable
         task = asyncio.create_task(question)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
-        done, _ = await asyncio.wait({task}, timeout=self._answer_seconds)
+        done, _ = await asyncio.wait({task}, timeout=max(self._answer_seconds, seconds or 0.0))
         if not done:
             task.cancel()
             self._refuse_until = self._clock() + REST_SECONDS

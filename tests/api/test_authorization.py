@@ -103,6 +103,7 @@ def _calls(client: httpx.Client, admin: dict[str, str], commands: dict[str, str]
             "POST /api/profile": Call("/api/profile", {"userId": user}),
             "GET /api/profile/{user_id:str}": Call(f"/api/profile/{user}"),
             "DELETE /api/profile/{user_id:str}": Call(f"/api/profile/{user}"),
+            "GET /api/profile/{user_id:str}/export": Call(f"/api/profile/{user}/export"),
             "POST /api/profile/{user_id:str}/consent": Call(
                 f"/api/profile/{user}/consent", {"purposes": {"personalise": True}}
             ),
