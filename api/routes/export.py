@@ -48,8 +48,10 @@ are left out. An export whose last line is no `end` broke off: ask again.""",
         200: Reply(
             description="The export, while it is read.",
             media_type="application/x-ndjson",
-            type=ExportLine,
-            examples=[{"kind": "learner", "data": {"userId": "u-17", "timezone": "Europe/Lisbon"}}],
+            type=tuple[ExportLine, ...],
+            examples=[
+                '{"kind":"learner","data":{"userId":"u-17","timezone":"Europe/Lisbon"}}\n{"kind":"end","data":{"lines":1}}\n'
+            ],
             headers=(CACHE_CONTROL,),
         )
     },
