@@ -40,7 +40,11 @@ class Variation(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknow
     ] = None
     family_weights: Annotated[
         dict[Family, Annotated[float, Meta(ge=0.0, le=10.0)]],
-        Meta(description="Factors on the families of the score; absent ones are 1.", examples=[{"trending": 0}]),
+        Meta(
+            description="Factors on the families of the score; absent ones are 1.",
+            examples=[{"trending": 0}],
+            extra_json_schema={"propertyNames": {"enum": [*get_args(Family)]}},
+        ),
     ] = {}
 
 
