@@ -19,6 +19,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from projections.stores.kafka import client_options
 from schemas.partitioning import partition_of
 from schemas.topics import CATALOGUE, IMPRESSIONS, INTERACTIONS, LEARNER_COMMANDS
 
@@ -244,7 +245,7 @@ class Publisher:
         warned = False
         while self._producer is None:
             producer = AIOKafkaProducer(
-                bootstrap_servers=self._bootstrap_servers,
+                **client_options(self._bootstrap_servers),
                 client_id="personalize-api",
                 enable_idempotence=True,
                 acks="all",

@@ -7,6 +7,8 @@ from typing import Any, Final, Self
 
 import psycopg
 
+from projections.stores.kafka import client_options
+
 FOLDED: Final = """
 SELECT coalesce(sum(next_offset), 0)::bigint FROM stream_offset WHERE projection = 'worker' AND topic = %(topic)s
 """
@@ -38,7 +40,7 @@ class LagMeter:
     async def __aenter__(self) -> Self:
         from aiokafka import AIOKafkaConsumer
 
-        self._consumer = AIOKafkaConsumer(self._topic, bootstrap_servers=self._bootstrap)
+        self._consumer = AIOKafkaConsumer(self._topic, **client_options(self._bootstrap))
         await self._consumer.start()
         return self
 

@@ -30,6 +30,7 @@ from personalize.processes import Processes, Program
 from personalize.settings import Settings, process_environment
 from personalize.stack import Endpoints, ports, session
 from projections import experiments
+from projections.stores.kafka import client_options
 from projections.stores.postgres import connect
 from schemas.experiments import decode
 from schemas.topics import INTERACTIONS
@@ -225,7 +226,7 @@ class LiveRun:
 async def _produce_mistakes(bootstrap: str) -> None:
     from aiokafka import AIOKafkaProducer
 
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
+    producer = AIOKafkaProducer(**client_options(bootstrap))
     await producer.start()
     try:
         await producer.send_and_wait(INTERACTIONS.name, b"not JSON", key=b"ada")

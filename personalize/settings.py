@@ -20,6 +20,9 @@ from personalize.errors import SettingsError
 STACKS: Final = ("embedded", "testcontainers", "external")
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 LOG_FORMATS: Final = ("auto", "json", "console")
+KAFKA_PROTOCOLS: Final = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+SASL_MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+SSL_MODES: Final = ("disable", "prefer", "require", "verify-ca", "verify-full")
 MASK: Final = "********"
 
 Parser = Callable[[str], Any]
@@ -76,6 +79,12 @@ def _bootstrap(text: str) -> str:
         if not host or not port.isdigit() or not 0 < int(port) < 65536:
             raise ValueError("host:port, several separated by commas, for example 127.0.0.1:9092")
     return ",".join(server.strip() for server in text.split(","))
+
+
+def _redis_url(text: str) -> str:
+    if not re.fullmatch(r"rediss?://([^@/]*@)?[^@/:]+(:\d{1,5})?(/\d{0,2})?", text):
+        raise ValueError("a URL such as rediss://user:password@redis.example.org:6379/0")
+    return text
 
 
 def _webhook_url(text: str) -> str:
@@ -141,6 +150,52 @@ class Settings:
     redis_host: str = _setting("REDIS_HOST", "Redis host, for STACK=external.", str, "127.0.0.1")
     redis_port: int = _setting("REDIS_PORT", "Redis port, for STACK=external.", _PORT, 6379)
     redis_password: str | None = _setting("REDIS_PASSWORD", "Redis password, for STACK=external.", str, secret=True)
+    redis_url: str | None = _setting(
+        "REDIS_URL",
+        "redis://user:password@host:port/database, or rediss://… for TLS; stands for REDIS_HOST and REDIS_PORT.",
+        _redis_url,
+        secret=True,
+    )
+    redis_tls_ca_file: Path | None = _setting(
+        "REDIS_TLS_CA_FILE", "Authorities that sign Redis' certificate (PEM); unset: those of the system.", Path
+    )
+    redis_tls_certificate_file: Path | None = _setting(
+        "REDIS_TLS_CERTIFICATE_FILE", "Certificate that is shown to Redis (PEM).", Path
+    )
+    redis_tls_key_file: Path | None = _setting("REDIS_TLS_KEY_FILE", "Its key (PEM); unset: in the same file.", Path)
+    kafka_security_protocol: str = _setting(
+        "KAFKA_SECURITY_PROTOCOL",
+        "How Kafka is spoken to: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.",
+        _choice(KAFKA_PROTOCOLS, str.upper),
+        "PLAINTEXT",
+    )
+    kafka_ssl_ca_file: Path | None = _setting(
+        "KAFKA_SSL_CA_FILE", "Authorities that sign the brokers' certificates (PEM); unset: those of the system.", Path
+    )
+    kafka_ssl_certificate_file: Path | None = _setting(
+        "KAFKA_SSL_CERTIFICATE_FILE", "Certificate that is shown to brokers (PEM).", Path
+    )
+    kafka_ssl_key_file: Path | None = _setting("KAFKA_SSL_KEY_FILE", "Its key (PEM); unset: in the same file.", Path)
+    kafka_sasl_mechanism: str = _setting(
+        "KAFKA_SASL_MECHANISM",
+        "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.",
+        _choice(SASL_MECHANISMS, str.upper),
+        "SCRAM-SHA-512",
+    )
+    kafka_sasl_username: str | None = _setting("KAFKA_SASL_USERNAME", "User of the brokers.", str)
+    kafka_sasl_password: str | None = _setting("KAFKA_SASL_PASSWORD", "Its password.", str, secret=True)
+    database_sslmode: str | None = _setting(
+        "DATABASE_SSLMODE",
+        "libpq's sslmode, such as verify-full; added to DATABASE_URL.",
+        _choice(SSL_MODES, str.lower),
+    )
+    database_ssl_ca_file: Path | None = _setting(
+        "DATABASE_SSL_CA_FILE", "Authorities that sign Postgres' certificate (PEM); libpq's sslrootcert.", Path
+    )
+    database_ssl_certificate_file: Path | None = _setting(
+        "DATABASE_SSL_CERTIFICATE_FILE", "Certificate that is shown to Postgres (PEM).", Path
+    )
+    database_ssl_key_file: Path | None = _setting("DATABASE_SSL_KEY_FILE", "Its key (PEM).", Path)
     host: str = _setting(
         "HOST", "Address the API listens on; beyond loopback only with an API key or web tokens.", str, "127.0.0.1"
     )

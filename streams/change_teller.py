@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from projections import changes
 from projections.recorded import Recorded
-from projections.stores.redis import Mirror, RedisAddress
+from projections.stores.redis import Mirror
 from projections.stores.redis_changes import MOST_ENTRIES
 from streams import metrics
 from streams.settings import WorkerSettings
@@ -24,9 +24,7 @@ class ChangeTeller:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="changes")
         self._entries: list[bytes] = []
         self._work = asyncio.Event()
-        self._redis = Mirror(
-            RedisAddress(host=settings.redis_host, port=settings.redis_port, password=settings.redis_password or None)
-        )
+        self._redis = Mirror(settings.redis)
 
     def tell(self, recorded: Recorded) -> None:
         """Takes over what one transaction changed."""

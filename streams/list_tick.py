@@ -19,7 +19,7 @@ from projections.recommender import sign_of_life
 from projections.recorded import Recorded
 from projections.registry import ALL
 from projections.stores.postgres import TRANSIENT, Connection, connect
-from projections.stores.redis import Mirror, RedisAddress
+from projections.stores.redis import Mirror
 from streams import metrics
 from streams.settings import WorkerSettings
 
@@ -46,9 +46,7 @@ class ListTick:
         self._work = asyncio.Event()
         self._connection: Connection | None = None
         self._catalogue: recommendation_lists.Catalogue | None = None
-        self._redis = Mirror(
-            RedisAddress(host=settings.redis_host, port=settings.redis_port, password=settings.redis_password or None)
-        )
+        self._redis = Mirror(settings.redis)
 
     def touch(self, recorded: Recorded, *, rescan: bool) -> None:
         """Takes over what one transaction changed.

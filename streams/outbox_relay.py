@@ -16,6 +16,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from projections import outbox
 from projections.projection import OutboxRecord
+from projections.stores.kafka import client_options
 from projections.stores.postgres import TRANSIENT, Connection, connect
 from schemas.partitioning import partition_of
 from schemas.topics import DEAD_LETTERS
@@ -43,7 +44,7 @@ class OutboxRelay:
     async def run(self) -> None:
         """Relays for ever."""
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap,
+            **client_options(self._bootstrap),
             enable_idempotence=True,
             linger_ms=5,
             max_request_size=DEAD_LETTERS.max_message_bytes,

@@ -27,7 +27,7 @@ from projections.recommender.progress import TOPICS
 from projections.recommender.snapshot_store import Snapshot
 from projections.recommender.warm_up import warm_up
 from projections.stores.postgres import TRANSIENT, Connection, connect
-from projections.stores.redis import Mirror, RedisAddress
+from projections.stores.redis import Mirror
 from streams import recommender_metrics as metrics
 from streams import startup_checks
 from streams.intake import decode_slice
@@ -59,13 +59,10 @@ class Recommender:
     def __init__(self, app: BatchApp, settings: RecommenderSettings) -> None:
         self._app = app
         self._settings = settings
-        redis = RedisAddress(
-            host=settings.redis_host, port=settings.redis_port, password=settings.redis_password or None
-        )
         owner = EngineSettings(database_url=settings.database_url, owner=settings.instance_id)
         if settings.learn_from_all:
             owner.learn_budget_seconds = float("inf")
-        self.engine = Engine(owner, Mirror(redis))
+        self.engine = Engine(owner, Mirror(settings.redis))
         self._decoder = ThreadPoolExecutor(1, thread_name_prefix="decoder")
         self._folder = ThreadPoolExecutor(1, thread_name_prefix="folder")
         self._saver = ThreadPoolExecutor(1, thread_name_prefix="saver")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from projections.stores.redis import RedisAddress
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecommenderSettings:
@@ -12,9 +14,7 @@ class RecommenderSettings:
     kafka_bootstrap: str
     """``host:port[,host:port]``"""
     database_url: str
-    redis_host: str
-    redis_port: int
-    redis_password: str = ""
+    redis: RedisAddress
     instance_id: str = "recommender-0"
     """Kafka's static member id, and the owner in ``stream_offset``."""
     max_poll_records: int = 20_000

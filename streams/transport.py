@@ -23,10 +23,13 @@ import faust
 from aiokafka import ConsumerRecord
 from aiokafka.consumer import fetcher
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from faust.auth import Credentials
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
+
+from projections.stores.kafka import security_of
 
 EXIT_CRASHED = 70
 STOP_DEADLINE_SECONDS = 5.0
@@ -353,11 +356,25 @@ class AppSettings(Protocol):
         """A member that is silent for so long loses its partitions."""
 
 
+def _credentials(address: str) -> Credentials | None:
+    """The same as `client_options`, in Faust's words."""
+    security = security_of(address)
+    if security is None:
+        return None
+    context = security.tls.context() if security.tls is not None else None
+    if security.mechanism is None:
+        return faust.SSLCredentials(context=context) if context is not None else None
+    return faust.SASLCredentials(
+        username=security.username, password=security.password, mechanism=security.mechanism, ssl_context=context
+    )
+
+
 def batch_app(group: str, settings: AppSettings) -> BatchApp:
     """A Faust application over whole polls, not started; the one place of its Kafka settings."""
     return BatchApp(
         group,
         broker=f"kafka://{settings.kafka_bootstrap.replace(',', ';kafka://')}",
+        broker_credentials=_credentials(settings.kafka_bootstrap),
         store="memory://",
         autodiscover=False,
         web_enabled=False,

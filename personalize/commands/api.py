@@ -29,7 +29,6 @@ def command() -> None:
     from api.server import NotLoopbackError, is_loopback, serve
     from personalize.logs import configure
     from projections.migrate import head
-    from projections.stores.redis import RedisAddress
 
     configure(settings.log_level, settings.log_format)
     telemetry.start("personalize-api")
@@ -39,7 +38,7 @@ def command() -> None:
         database_url=servers.database_url,
         kafka_bootstrap_servers=servers.kafka,
         token_secret=secret,
-        redis=RedisAddress(host=servers.redis_host, port=servers.redis_port, password=servers.redis_password),
+        redis=servers.redis,
         migration_head=head(),
         badges=badge_issuer(settings),
         hosts=frozenset({"127.0.0.1", *settings.api_hosts}),

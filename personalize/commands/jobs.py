@@ -167,9 +167,7 @@ def job_settings(settings: Settings, queues: list[str] | None = None, metrics_po
     return JobSettings(
         kafka_bootstrap=servers.kafka,
         database_url=servers.database_url,
-        redis_host=servers.redis_host,
-        redis_port=servers.redis_port,
-        redis_password=servers.redis_password or "",
+        redis=servers.redis,
         concurrency={
             queue: getattr(settings, f"{queue}_queue_concurrency") for queue in QUEUES if not queues or queue in queues
         },

@@ -39,9 +39,7 @@ def command(context: typer.Context) -> None:
         RecommenderSettings(
             kafka_bootstrap=servers.kafka,
             database_url=servers.database_url,
-            redis_host=servers.redis_host,
-            redis_port=servers.redis_port,
-            redis_password=servers.redis_password or "",
+            redis=servers.redis,
             list_tick_ms=settings.list_tick_ms,
             max_poll_records=settings.max_poll_records,
             metrics_port=metrics_port,

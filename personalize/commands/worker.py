@@ -43,9 +43,7 @@ def _worker_settings(settings: Settings, servers: Endpoints, secret: str, metric
     return WorkerSettings(
         kafka_bootstrap=servers.kafka,
         database_url=servers.database_url,
-        redis_host=servers.redis_host,
-        redis_port=servers.redis_port,
-        redis_password=servers.redis_password or "",
+        redis=servers.redis,
         instance_id=settings.worker_instance_id or "worker-0",
         max_poll_records=settings.max_poll_records,
         dead_letter_max_share=settings.dead_letter_max_share,

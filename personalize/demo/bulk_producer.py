@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from personalize.errors import ProblemError
+from projections.stores.kafka import client_options
 from schemas.partitioning import partitions_of
 
 WINDOW_RECORDS: Final = 8_192
@@ -34,7 +35,7 @@ class BulkProducer:
 
     def __init__(self, bootstrap: str) -> None:
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=bootstrap,
+            **client_options(bootstrap),
             enable_idempotence=True,
             max_batch_size=_BATCH_BYTES,
             client_id="personalize-bulk",

@@ -22,6 +22,7 @@ from personalize.demo.bulk_producer import BulkProducer, Progress
 from personalize.demo.oulad import Clicks, Oulad
 from personalize.demo.records import Encoder, catalogue_records, user_id
 from personalize.demo.timeline import Timeline
+from projections.stores.kafka import client_options
 from schemas.partitioning import partition_of
 from schemas.topics import CATALOGUE, INTERACTIONS
 
@@ -114,7 +115,7 @@ async def stream_live(
         raise ValueError("a live stream needs kept-back rows and a positive rate")
     gaps = random.Random(seed + position)
     encoder = Encoder(oulad)
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", linger_ms=_LINGER_MS)
+    producer = AIOKafkaProducer(**client_options(bootstrap), acks="all", linger_ms=_LINGER_MS)
     await producer.start()
     try:
         partitions = len(await producer.partitions_for(INTERACTIONS.name))

@@ -223,16 +223,18 @@ def _docker() -> Check:
 
 
 def _external(settings: Settings) -> Iterator[Check]:
+    from personalize.stack.sources import external
+
     assert settings.kafka_bootstrap_servers is not None
-    assert settings.database_url is not None
     for server in settings.kafka_bootstrap_servers.split(","):
         host, _, port = server.rpartition(":")
         yield _reachable("kafka", host, int(port), "KAFKA_BOOTSTRAP_SERVERS")
-    yield _reachable("redis", settings.redis_host, settings.redis_port, "REDIS_HOST and REDIS_PORT")
+    servers = external(settings)
+    yield _reachable("redis", servers.redis_host, servers.redis_port, "REDIS_HOST and REDIS_PORT, or REDIS_URL")
     import psycopg
 
     try:
-        with psycopg.connect(settings.database_url, connect_timeout=5) as connection:
+        with psycopg.connect(servers.database_url, connect_timeout=5) as connection:
             found = f"version {connection.info.server_version // 10_000}"
             enough = connection.info.server_version >= 150_000
             yield Check("postgres", "ok" if enough else "missing", found, "" if enough else "use Postgres 15 or newer")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from projections.stores.redis import RedisAddress
+from projections.stores.tls import Tls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +18,23 @@ class Endpoints:
     redis_host: str
     redis_port: int
     redis_password: str | None = field(default=None, repr=False)
+    redis_username: str | None = None
+    redis_database: int = 0
+    redis_tls: Tls | None = None
+    security: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Variables that say how these servers are spoken to, as they were given."""
+
+    @property
+    def redis(self) -> RedisAddress:
+        """Redis' address."""
+        return RedisAddress(
+            host=self.redis_host,
+            port=self.redis_port,
+            username=self.redis_username,
+            password=self.redis_password,
+            database=self.redis_database,
+            tls=self.redis_tls,
+        )
 
     def environment(self) -> dict[str, str]:
         """The same as the variables that a worker or API started elsewhere reads."""
@@ -26,4 +47,4 @@ class Endpoints:
         }
         if self.redis_password:
             variables["REDIS_PASSWORD"] = self.redis_password
-        return variables
+        return {**variables, **self.security}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from personalize.errors import StackError
 from personalize.settings import Settings
+from personalize.stack.encryption import database_url, given, kafka_address, redis_address
 from personalize.stack.endpoints import Endpoints
 from personalize.stack.local import embedded, endpoints_of
 from personalize.stack.state import StateFile
@@ -15,14 +16,11 @@ from personalize.stack.state import StateFile
 
 def external(settings: Settings) -> Endpoints:
     """The servers named by URL (settings guarantee that the URLs are there)."""
-    assert settings.kafka_bootstrap_servers is not None
-    assert settings.database_url is not None
     return Endpoints(
-        kafka=settings.kafka_bootstrap_servers,
-        database_url=settings.database_url,
-        redis_host=settings.redis_host,
-        redis_port=settings.redis_port,
-        redis_password=settings.redis_password,
+        kafka=kafka_address(settings),
+        database_url=database_url(settings),
+        **redis_address(settings),
+        security=given(settings),
     )
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from personalize.errors import StackError
+from projections.stores.kafka import client_options
 
 _VISIBLE_SECONDS: Final = 20.0
 _PATIENCE_SECONDS: Final = 60.0
@@ -77,7 +78,7 @@ async def ensure_topics(bootstrap: str, topics: Sequence[Declared]) -> TopicRepo
     from aiokafka.admin import AIOKafkaAdminClient
     from aiokafka.errors import KafkaError
 
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = AIOKafkaAdminClient(**client_options(bootstrap))
     created: set[str] = set()
     deadline = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
     try:

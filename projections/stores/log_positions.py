@@ -15,6 +15,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from projections.stores.kafka import client_options
+
 AWAY: Final[tuple[type[Exception], ...]] = (KafkaError, OSError, TimeoutError)
 """What `LogPositions.read` raises while Kafka does not answer."""
 ANSWER_SECONDS: Final = 5.0
@@ -85,9 +87,9 @@ class LogPositions:
         )
 
     async def _connect(self) -> None:
-        self._admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap, client_id="personalize-positions")
+        self._admin = AIOKafkaAdminClient(**client_options(self._bootstrap), client_id="personalize-positions")
         await self._admin.start()
-        self._consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, client_id="personalize-positions")
+        self._consumer = AIOKafkaConsumer(**client_options(self._bootstrap), client_id="personalize-positions")
         await self._consumer.start()
         described = await self._admin.describe_topics(self._topics)
         self._partitions = [

@@ -19,6 +19,8 @@ from typing import Any
 import redis
 import redis.asyncio
 
+from projections.stores.tls import Tls
+
 VERSION_DIGITS = 16
 TIME_TO_LIVE_SECONDS = 86_400
 """Values of learners who do not come back leave; also bounds what a database restored from a backup may meet."""
@@ -52,8 +54,11 @@ class RedisAddress:
 
     host: str
     port: int
+    username: str | None = None
     password: str | None = field(default=None, repr=False)
     database: int = 0
+    tls: Tls | None = None
+    """None: what is said can be read on the way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +99,28 @@ def decode(stored: bytes | None) -> Versioned | None:
         return None
 
 
+def tls_options(tls: Tls | None) -> dict[str, Any]:
+    """What a client of redis-py is told of TLS, besides that it is spoken at all where a URL says that."""
+    if tls is None:
+        return {}
+    return {
+        "ssl": True,
+        "ssl_ca_certs": tls.ca_file,
+        "ssl_certfile": tls.certificate_file,
+        "ssl_keyfile": tls.key_file,
+        "ssl_cert_reqs": "required",
+        "ssl_check_hostname": True,
+    }
+
+
 def _options(address: RedisAddress) -> dict[str, Any]:
     return {
         "host": address.host,
         "port": address.port,
+        "username": address.username,
         "password": address.password,
         "db": address.database,
+        **tls_options(address.tls),
         "socket_connect_timeout": TIMEOUT_SECONDS,
         "decode_responses": False,
     }

@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError
 from msgspec import Struct
 
 from projections.notification_delivery import take_over
+from projections.stores.kafka import client_options
 from projections.stores.postgres import TRANSIENT, connect
 from schemas.topics import ACHIEVEMENTS, MILESTONES
 from streams.jobs import metrics
@@ -54,7 +55,7 @@ class Announcements:
         while True:
             consumer = AIOKafkaConsumer(
                 *self._topics,
-                bootstrap_servers=self._settings.kafka_bootstrap,
+                **client_options(self._settings.kafka_bootstrap),
                 group_id=GROUP if self._settings.prefix.startswith("personalize") else self._settings.prefix,
                 enable_auto_commit=False,
                 auto_offset_reset="latest",

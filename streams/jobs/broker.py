@@ -21,6 +21,8 @@ from taskiq import AckableMessage
 from taskiq.serializers import JSONSerializer
 from taskiq_redis import RedisStreamBroker
 
+from projections.stores.redis import RedisAddress, tls_options
+
 logger = logging.getLogger(__name__)
 GROUP = "jobs"
 BLOCK_MS = 500
@@ -29,11 +31,16 @@ PASSING: tuple[type[Exception], ...] = (RedisError, OSError)
 """Failures of the queues that a retry can heal."""
 
 
+def _tls_options(address: RedisAddress) -> dict[str, Any]:
+    # That TLS is spoken says the URL; a pool of connections does not take it as an option.
+    return {name: value for name, value in tls_options(address.tls).items() if name != "ssl"}
+
+
 class JobBroker(RedisStreamBroker):
     """One queue.
 
     Args:
-        host, port, password, database: of Redis.
+        address: of Redis.
         queue: name of the queue.
         prefix: of the stream's key.
         idle_ms: a message that nobody has renewed for so long belongs to a dead process.
@@ -42,21 +49,20 @@ class JobBroker(RedisStreamBroker):
     def __init__(
         self,
         *,
-        host: str,
-        port: int,
-        password: str,
+        address: RedisAddress,
         queue: str,
         prefix: str = "personalize:jobs",
         idle_ms: int = 30_000,
-        database: int = 0,
     ) -> None:
         super().__init__(
-            f"redis://{host}:{port}/{database}",
+            f"{'rediss' if address.tls else 'redis'}://{address.host}:{address.port}/{address.database}",
             queue_name=f"{prefix}:{queue}",
             consumer_group_name=GROUP,
             consumer_id="0",
             idle_timeout=idle_ms,
-            password=password or None,
+            username=address.username,
+            password=address.password,
+            **_tls_options(address),
         )
         self.with_serializer(JSONSerializer())
         self.queue = queue

@@ -33,10 +33,7 @@ def make_brokers(settings: JobSettings, jobs: Mapping[str, Job], *, working: boo
     brokers = {}
     for queue in QUEUES:
         broker = JobBroker(
-            host=settings.redis_host,
-            port=settings.redis_port,
-            password=settings.redis_password,
-            database=settings.redis_database,
+            address=settings.redis,
             queue=queue,
             prefix=settings.prefix,
             idle_ms=settings.idle_ms,

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from projections.stores.redis import RedisAddress
+
 QUEUES: Final = ("recommendation", "analytics", "training", "notification")
 
 
@@ -29,10 +31,7 @@ class JobSettings:
     kafka_bootstrap: str
     """``host:port[,host:port]``"""
     database_url: str = field(repr=False)
-    redis_host: str
-    redis_port: int
-    redis_password: str = field(default="", repr=False)
-    redis_database: int = 0
+    redis: RedisAddress
     concurrency: Mapping[str, int] = field(default_factory=lambda: dict.fromkeys(QUEUES, 1))
     """Queue → how many of its jobs run at once in this process; queues that are not named are not served."""
     prefix: str = "personalize:jobs"

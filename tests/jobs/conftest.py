@@ -2,6 +2,7 @@
 
 import sys
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,7 @@ def job_settings(stack: Endpoints, database_url: str, redis_client) -> JobSettin
     return JobSettings(
         kafka_bootstrap=stack.kafka,
         database_url=database_url,
-        redis_host=stack.redis_host,
-        redis_port=stack.redis_port,
-        redis_password=stack.redis_password or "",
-        redis_database=9,
+        redis=replace(stack.redis, database=9),
         prefix=f"test:{uuid.uuid4().hex[:8]}",
         idle_ms=1_000,
         tick_seconds=0.2,

@@ -91,9 +91,7 @@ class Bench:
             WorkerSettings(
                 kafka_bootstrap="",
                 database_url=self.url,
-                redis_host=self.redis.host,
-                redis_port=self.redis.port,
-                redis_password=self.redis.password or "",
+                redis=self.redis,
             )
         )
         tick._tick([], {}, [])

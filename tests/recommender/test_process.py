@@ -39,11 +39,13 @@ EVENTS = 4_000
 KILLS = 5
 RECOMMENDER = """
 import sys
+from projections.stores.redis import RedisAddress
 from streams.recommender import main
 from streams.recommender_settings import RecommenderSettings
 kafka, database, host, port, password = sys.argv[1:]
-main(RecommenderSettings(kafka_bootstrap=kafka, database_url=database, redis_host=host, redis_port=int(port),
-                         redis_password=password, snapshot_seconds=0.3, learn_from_all=True, max_poll_records=200))
+main(RecommenderSettings(kafka_bootstrap=kafka, database_url=database,
+                         redis=RedisAddress(host=host, port=int(port), password=password),
+                         snapshot_seconds=0.3, learn_from_all=True, max_poll_records=200))
 """
 
 

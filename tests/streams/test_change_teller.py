@@ -20,9 +20,7 @@ def settings_of(stack: Endpoints) -> WorkerSettings:
     return WorkerSettings(
         kafka_bootstrap=stack.kafka,
         database_url=stack.database_url,
-        redis_host=stack.redis_host,
-        redis_port=stack.redis_port,
-        redis_password=stack.redis_password or "",
+        redis=stack.redis,
     )
 
 
