@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from projections.stores.postgres import Connection
+from projections.stores.redis import RedisAddress
 from streams.jobs.job import Assignment, Effect, Job
 from streams.jobs.process import main
 from streams.jobs.settings import JobSettings
@@ -37,4 +38,5 @@ def planted(folder: Path) -> Job:
 
 
 if __name__ == "__main__":
-    main(JobSettings(**json.loads(sys.argv[1])), {"planted": planted(Path(sys.argv[2]))})
+    given = json.loads(sys.argv[1])
+    main(JobSettings(**{**given, "redis": RedisAddress(**given["redis"])}), {"planted": planted(Path(sys.argv[2]))})
