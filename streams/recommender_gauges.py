@@ -50,4 +50,5 @@ def _quality(engine: Engine, ticked: Ticked) -> None:
     metrics.ITEMS.set(known)
     if known:
         metrics.COVERAGE.set(engine.lists.coverage.shown_items() / known)
+    metrics.POPULARITY_BIAS.set(engine.lists.coverage.popularity_bias(state.tables.items.events))
     metrics.DAMPING.set(engine.lists.coverage.damping)

@@ -41,6 +41,9 @@ HITS = Counter(
 NDCG_SUM = Counter("personalize_recommender_ndcg_sum_total", "Sum of NDCG@10.", ["source", "session"])
 DRIFT = Gauge("personalize_recommender_drift", "1 while the lists are worse than chance explains.")
 COVERAGE = Gauge("personalize_recommender_coverage_at_10", "Share of the items among the first 10 of the last lists.")
+POPULARITY_BIAS = Gauge(
+    "personalize_recommender_popularity_bias", "Events of what is shown over events of what is taken; 1: alike."
+)
 DAMPING = Gauge("personalize_recommender_popularity_damping", "What the most popular item loses, to hold coverage.")
 MIRROR_FAILURES = Counter("personalize_recommender_mirror_failures_total", "Writes to Redis that failed.")
 RETRIES = Counter("personalize_recommender_retries_total", "Ticks tried again after a passing fault of the database.")

@@ -33,6 +33,7 @@ from models.recommendation.recommender import Recommender
 from models.recommendation.sources import NAMES, POPULAR, POPULAR_7, POPULAR_30
 from models.recommendation.tables import Capacity
 from personalize.bench.datasets import Log, read
+from personalize.bench.list_checks import calibration, coverage_floor
 from personalize.bench.progress import progress
 from personalize.bench.report import Figure, Report, percentile
 
@@ -161,6 +162,8 @@ def _prequential(log: Log, recommender: Recommender, every: int | None, learn_fr
         figures |= _pair(name, ranks[counted])
     figures |= _by_kind(seen, stream, counted)
     figures |= _shown(seen, stream, counted)
+    figures |= calibration(seen, recommender.admitted)
+    figures |= coverage_floor(recommender, len(np.unique(stream.item)))
     figures["events_per_second"] = len(stream.learner) / max(1e-9, fold_seconds)
     figures["fold_seconds"] = fold_seconds
     figures["daily_models_train_seconds"] = train_seconds

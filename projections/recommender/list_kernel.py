@@ -18,7 +18,7 @@ from models.recommendation.fold import Work, apply_network, prepare
 from models.recommendation.histories import has_taken
 from models.recommendation.reranker import Reranker, is_served
 from models.recommendation.scoring import clear_scores
-from models.recommendation.sources import CONTEXT, FAMILIES, TRENDING
+from models.recommendation.sources import CONTEXT, FAMILIES
 from models.recommendation.tables import Tables
 
 KEPT = 150
@@ -26,7 +26,9 @@ KEPT = 150
 
 MIXED = 20
 """So many places at the top are filled with regard to each other."""
-POOL = 40
+UNDAMPED = 5
+"""The first places, where most hits are, go by score alone, whatever coverage asks for."""
+POOL = 60
 """Best candidates that come into question for them."""
 ALIKE = 0.3
 """What an exact double of an item already placed loses for the choice; the stored score stays what it is."""
@@ -34,7 +36,7 @@ ALIKE = 0.3
 _POPULAR_SHARE = blend_module.KINDS * sources.POPULAR
 _KINDS, _SOURCES, _FEATURES = blend_module.KINDS, sources.SOURCE_COUNT, blend_module.FEATURES
 _FAMILY = np.array([source.family for source in sources.SOURCES], np.int64)
-_TRENDING, _CONTEXT, _FAMILY_COUNT = TRENDING, CONTEXT, len(FAMILIES)
+_CONTEXT, _FAMILY_COUNT = CONTEXT, len(FAMILIES)
 
 
 class Ranked(NamedTuple):
@@ -67,11 +69,11 @@ def empty_ranked(learners: int) -> Ranked:
     )
 
 
-def _mix_plain(order: NDArray[np.int64], work: Work, tables: Tables, closest: Float32) -> None:
+def _mix_plain(order: NDArray[np.int64], work: Work, tables: Tables, closest: Float32, damping: float) -> None:
     """Puts the best candidates in the order of maximal marginal relevance (Carbonell and Goldstein 1998).
 
-    The next place goes to the largest score - ALIKE x cosine to the nearest item placed before; ``closest`` is work
-    space, zero between calls.
+    The next place goes to the largest score - ALIKE x cosine to the nearest item placed before, from place `UNDAMPED`
+    on less ``damping`` x popularity (1: the most popular); ``closest`` is work space, zero between calls.
     """
     pool = min(POOL, order.shape[0])
     rows = tables.content
@@ -79,6 +81,8 @@ def _mix_plain(order: NDArray[np.int64], work: Work, tables: Tables, closest: Fl
         best, best_value = place, -1e300
         for k in range(place, pool):
             value = work.final[order[k]] - ALIKE * closest[work.candidates.item[order[k]]]
+            if place >= UNDAMPED:
+                value -= damping * work.features[order[k], _POPULAR_SHARE]
             if value > best_value:
                 best, best_value = k, value
         chosen = order[best]
@@ -108,7 +112,7 @@ def _rank(
 ) -> None:
     """Fills ``out`` for learners (slots) as of the given times.
 
-    ``damping`` is what the most popular item loses, others in proportion to their popularity.
+    ``damping`` is what the most popular item loses for the choice of places from `UNDAMPED` on, others in proportion.
     """
     served = is_served(reranker)
     closest = np.zeros(tables.items.events.shape[0], np.float32)
@@ -125,11 +129,8 @@ def _rank(
         work.final[:count] = work.score[:count]
         if served:
             apply_network(work, reranker, count, bucket)
-        if damping > 0.0:
-            for k in range(count):
-                work.final[k] -= damping * work.features[k, _POPULAR_SHARE]
         order = np.argsort(-work.final[:count], kind="mergesort")
-        _mix(order, work, tables, closest)
+        _mix(order, work, tables, closest, damping)
         kept = min(KEPT, count)
         out.length[row] = kept
         weight = blend.weight[0] + blend.weight[1 + bucket]
@@ -148,9 +149,7 @@ def _rank(
                     out.source[row, place] = source
             for f in range(_KINDS * _SOURCES, _FEATURES):
                 terms[_CONTEXT] += weight[f] * work.features[k, f]
-            damped = damping * work.features[k, _POPULAR_SHARE]
-            terms[_TRENDING] -= damped
-            terms[_CONTEXT] += work.final[k] - work.score[k] + damped
+            terms[_CONTEXT] += work.final[k] - work.score[k]
             for family in range(_FAMILY_COUNT):
                 out.terms[row, place, family] = terms[family]
 

@@ -208,7 +208,7 @@ class ListWriter:
                 self._unproven.pop(slot, None)
             else:
                 self._unproven[slot] = _Unproven(wanted, self.pending.get(slot, 0))
-        self.coverage.note(ranked.item, ranked.length)
+        self.coverage.note(ranked.item, ranked.length, state.tables.items.events)
         return len(made)
 
     def _mirror_lists(self, made: list[List], shelf: Shelf) -> None:
