@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 from personalize import scrape_targets
 from personalize.commands.migrate import migrate
@@ -37,6 +38,7 @@ from schemas.topics import INTERACTIONS
 
 READY_SECONDS: Final = 90.0
 CHUNK: Final = 500
+TRIES: Final = 20
 TRICKLE_SECONDS: Final = 0.2
 REPORTING_PASSWORD: Final = "only-of-this-run-" + str(time.time_ns())
 _SECRET: Final = "only-of-this-run-" * 3
@@ -199,8 +201,13 @@ class LiveRun:
         self, method: str, path: str, body: Any, *statuses: int, headers: Mapping[str, str] | None = None
     ) -> Answer:
         # A busy machine may need longer than the usual two seconds for a verdict.
-        patience = {} if path == "/api/interactions" else {"Prefer": "wait=10"}
-        answer = self.ask(method, path, body, headers={**patience, **(headers or {})})
+        sent = {} if path == "/api/interactions" else {"Prefer": "wait=10"}
+        sent |= {"Idempotency-Key": str(uuid4())} if method == "POST" else {}
+        for _ in range(TRIES):
+            answer = self.ask(method, path, body, headers={**sent, **(headers or {})})
+            if answer.status != 503:
+                break
+            time.sleep(1.0)  # Kafka is slow to take records just after its start
         if answer.status not in statuses:
             raise ProblemError(f"{method} {path} was answered with {answer.status}: {answer.body}", "read api.log")
         return answer

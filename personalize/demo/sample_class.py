@@ -102,7 +102,8 @@ def first_steps(now: datetime) -> list[dict[str, Any]]:
     for user_id in newcomers():
         item = {"contentId": content_id(draw.choice([*TOPICS]), 0, "video"), "contentType": "video"}
         at = _stamp(now - timedelta(minutes=draw.uniform(5, 50)))
-        events.append({"userId": user_id, **item, "interactionType": "VIEW", "occurredAt": at})
+        view = {"userId": user_id, **item, "interactionType": "VIEW", "occurredAt": at}
+        events.append({**view, "eventId": f"first-{user_id}"})
     return events
 
 
@@ -135,7 +136,8 @@ def history(now: datetime) -> list[dict[str, Any]]:
             topic = learner.favourite if draw.random() < 0.7 else draw.choice([*TOPICS])
             events += _visit(draw, learner, topic, place[topic] % 5, start)
             place[topic] += 1
-    return sorted(events, key=lambda event: str(event["occurredAt"]))
+    events.sort(key=lambda event: str(event["occurredAt"]))
+    return [{**event, "eventId": f"history-{number}"} for number, event in enumerate(events)]
 
 
 def _visit(draw: random.Random, learner: Learner, topic: str, place: int, start: datetime) -> Iterator[dict[str, Any]]:
