@@ -6,8 +6,8 @@ from api.problems import Answer, Headers
 
 METHODS = b"GET, HEAD, POST, PUT, DELETE"
 REQUEST_HEADERS = (
-    b"Authorization, Content-Type, If-None-Match, Idempotency-Key, Last-Event-ID, Prefer, Traceparent, X-API-Key, "
-    b"X-Consistency-Token, X-Request-ID"
+    b"Authorization, Cache-Control, Content-Type, If-None-Match, Idempotency-Key, Last-Event-ID, Prefer, Traceparent, "
+    b"X-API-Key, X-Consistency-Token, X-Request-ID"
 )
 ANSWER_HEADERS = (
     b"ETag, Link, Location, Preference-Applied, RateLimit, RateLimit-Policy, Retry-After, X-As-Of, "

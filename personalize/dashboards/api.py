@@ -169,6 +169,18 @@ API = Dashboard(
                     low=0,
                 ),
                 Panel(
+                    title="Answers by where they lay",
+                    says="Profiles, skills, achievements, trending, analytics: in this process, in Redis, or nowhere (postgres).",
+                    queries=[
+                        Metrics(
+                            "sum by (cache, level) (rate(personalize_api_cache_reads_total[$__rate_interval]))",
+                            "{{cache}} {{level}}",
+                        )
+                    ],
+                    unit="reqps",
+                    low=0,
+                ),
+                Panel(
                     title="Lists that lay ready",
                     says="Share of the lists by where they lay. Low after a start of Redis, then it fills.",
                     queries=[
