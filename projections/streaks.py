@@ -1,8 +1,8 @@
 """What protects a learner's streak?  Zone history, freezes and repairs: facts beside the set of active dates.
 
 Commands and events' own zones bring them, so no rebuild touches them.  A held freeze is spent when the learner comes
-back after a missed day: decided event by event in the order of the log, so that any split into polls decides alike.
-Everything else is read from the sets by `models.learner.streaks`.
+back after a missed day: decided from the sets of days and freezes, day by day, so that neither the order of events nor
+any split into polls matters.  Everything else is read from the sets by `models.learner.streaks`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from models.columns import Interactions
 from models.decay import DAY_MS
 from models.learner.streaks import (
     StreakFacts,
+    day_at,
+    freezes_spent_in_order,
     freezes_to_spend,
     local_day,
     refusal_of_freeze,
@@ -70,21 +72,27 @@ TRAVELS: LiteralString = """
 SELECT timezone, lower(run), upper(run) - 1 FROM learner_travel, unnest(days) AS run
 WHERE learner_key = %(learner_key)s
 """
-FREEZES: LiteralString = "SELECT freeze_id, earned FROM streak_freeze WHERE learner_key = %(learner_key)s"
+FREEZES: LiteralString = """
+SELECT freeze_id, earned, (date_part('epoch', taken_at) * 1000)::bigint
+FROM streak_freeze WHERE learner_key = %(learner_key)s
+"""
 COVERS: LiteralString = "SELECT day, repaired_on FROM streak_cover WHERE learner_key = %(learner_key)s"
 OWN_ZONE: LiteralString = "SELECT timezone, day_start_hour FROM learners WHERE learner_key = %(learner_key)s"
 HOLDERS: LiteralString = """
-SELECT learner_key, upper(days) - 1
+SELECT learner_key, coalesce(upper(days) - 1, -1)
 FROM (SELECT DISTINCT learner_key FROM streak_freeze WHERE learner_key = ANY (%(learners)s::bigint[])) AS holders
-JOIN active_dates USING (learner_key)
+LEFT JOIN active_dates USING (learner_key)
 """
 TAKE_FREEZE: LiteralString = """
 INSERT INTO streak_freeze (learner_key, freeze_id, earned, taken_at)
 VALUES (%(learner_key)s, %(freeze_id)s, %(earned)s, %(at)s) ON CONFLICT DO NOTHING
 """
-COVER: LiteralString = """
-INSERT INTO streak_cover (learner_key, day, repaired_on) VALUES (%(learner_key)s, %(day)s, %(repaired_on)s)
+SPEND: LiteralString = """
+INSERT INTO streak_cover (learner_key, day) SELECT %(learner_key)s, day FROM unnest(%(days)s::int[]) AS spent (day)
 ON CONFLICT DO NOTHING
+"""
+GIVE_BACK: LiteralString = """
+DELETE FROM streak_cover WHERE learner_key = %(learner_key)s AND repaired_on IS NULL AND day <> ALL (%(days)s::int[])
 """
 COVER_BY_REPAIR: LiteralString = """
 INSERT INTO streak_cover (learner_key, day, repaired_on) VALUES (%(learner_key)s, %(day)s, %(repaired_on)s)
@@ -121,7 +129,7 @@ def facts_of(dates: Rows, zones: Rows, travels: Rows, freezes: Rows, covers: Row
 
 def days_to_next_freeze(facts: StreakFacts, freezes: Rows) -> int:
     """Active days until the next freeze is earned; 0: it can be taken."""
-    taken = sum(bool(earned) for _, earned in freezes)
+    taken = sum(bool(earned) for _, earned, _ in freezes)
     return max(0, EARNED_EVERY_DAYS * (taken + 1) - len(facts.active))
 
 
@@ -156,27 +164,30 @@ def keep(
     """
     note_travels(connection, seen)
     if len(batch):
-        spend_freezes(connection, batch, (asked or ask(connection, batch)).fetchall())
+        travellers = {learner_key for learner_key, _, _ in seen}
+        spend_freezes(connection, batch, (asked or ask(connection, batch)).fetchall(), travellers)
 
 
-def spend_freezes(connection: Connection, batch: Interactions, holders: Rows) -> None:
-    """Spends held freezes on the days missed before this batch; ``holders`` has (learner, newest active date)."""
+def spend_freezes(connection: Connection, batch: Interactions, holders: Rows, travellers: Collection[int]) -> None:
+    """Spends freezes on the days missed before this batch's, and gives back those that late days make needless.
+
+    ``holders`` has (learner, newest active date or -1); the zones of ``travellers`` have changed, and days with them.
+    """
     for learner_key, last_day in holders:
-        days = batch.local_day[batch.learner == learner_key]
-        if days.max(initial=last_day) <= last_day + 1:
-            continue
         own = batch.take(batch.learner == learner_key)
-        facts, _ = load(connection, learner_key)
-        newest = last_day
+        days = np.unique(own.local_day)
+        in_order = not len(days) or (days[0] >= last_day and np.all(np.diff(days, prepend=last_day) <= 1))
+        if in_order and learner_key not in travellers:
+            continue
+        facts, freezes = load(connection, learner_key)
         for day, at_ms in zip(own.local_day.tolist(), own.at_ms.tolist(), strict=True):
             utc_ms = at_ms // DAY_MS * DAY_MS
             facts = facts.merged(StreakFacts(active={day: (utc_ms, utc_ms)}))
-            if day > newest + 1:
-                spent = freezes_to_spend(facts, day)
-                facts = facts.merged(StreakFacts(freezes_spent=frozenset(spent)))
-                for missed in spent:
-                    connection.execute(COVER, {"learner_key": learner_key, "day": missed, "repaired_on": None})
-            newest = max(newest, day)
+        spent = freezes_spent_in_order(facts, {freeze: day_at(facts.zones, at_ms) for freeze, _, at_ms in freezes})
+        if spent != facts.freezes_spent:
+            covered = {"learner_key": learner_key, "days": np.array(sorted(spent), np.int32)}
+            connection.execute(GIVE_BACK, covered)
+            connection.execute(SPEND, covered)
 
 
 def load(connection: Connection, learner_key: int) -> tuple[StreakFacts, Rows]:

@@ -2,9 +2,9 @@
 
 The state is nothing but sets: active local days, zone changes, freezes granted and spent, repairs.  Merging sets is
 commutative, associative and idempotent, so late, duplicate and out-of-order events change nothing that an in-order feed
-would not, and another day, freeze or repair can only lengthen a streak.  Decisions (a freeze is granted, is spent, a
-day is repaired) are facts of the log themselves: ``refusal_of_freeze``, ``freezes_to_spend`` and ``refusal_of_repair``
-make them.
+would not, and another day, freeze or repair can only lengthen a streak.  Decisions (a freeze is granted, a day is
+repaired) are facts of the log themselves: ``refusal_of_freeze`` and ``refusal_of_repair`` make them; what freezes were
+spent on follows from the sets (``freezes_spent_in_order``).
 
 - A day is the local date of the event's own time in the zone that was valid then (``local_day``); it is never
   computed again, so a change of zone moves no day of the past.
@@ -142,6 +142,11 @@ def _valid(changes: list[tuple[int, str, int]], at_ms: int) -> tuple[int, str, i
     return ([change for change in changes if change[0] <= at_ms] or changes[:1])[-1]
 
 
+def day_at(zones: Iterable[tuple[int, str, int]], at_ms: int) -> int:
+    """The learner's date at a moment, by the history of zones."""
+    return local_day(at_ms, *_valid(sorted(zones) or [(0, "UTC", 0)], at_ms)[1:])
+
+
 def activity(at_ms: int, zone: str, day_start_hour: int = 0) -> StreakFacts:
     """The fact that the learner was active at a moment, in the zone valid then."""
     return StreakFacts(active={local_day(at_ms, zone, day_start_hour): (at_ms, at_ms)})
@@ -193,6 +198,32 @@ def freezes_to_spend(facts: StreakFacts, today: int) -> tuple[int, ...]:
         spend += wanted
         held -= len(wanted)
     return tuple(sorted(spend))
+
+
+def freezes_spent_in_order(facts: StreakFacts, taken: Mapping[str, int]) -> frozenset[int]:
+    """The missed days that freezes were spent on, had the days come one after the other.
+
+    A function of sets: a day that comes late, or not in its order, leaves what an in-order feed would have left.
+
+    Args:
+        facts: what is known of the learner; what it says of freezes is not looked at.
+        taken: the local day on which each freeze was taken, by its id.
+    """
+    days, spent = sorted(facts.active), frozenset[int]()
+    first = min(taken.values(), default=0)
+    for before, back in pairwise(days):
+        if back == before + 1 or back < first:
+            continue
+        repairs = frozenset(repair for repair in facts.repairs if repair[1] <= back)
+        known = StreakFacts(
+            active={day: facts.active[day] for day in days if day <= back},
+            zones=facts.zones,
+            freezes_granted=frozenset(freeze for freeze, day in taken.items() if day <= back),
+            freezes_spent=spent - {missed for missed, _ in repairs},
+            repairs=repairs,
+        )
+        spent |= frozenset(freezes_to_spend(known, back))
+    return spent - {missed for missed, _ in facts.repairs}
 
 
 def refusal_of_freeze(facts: StreakFacts) -> str | None:

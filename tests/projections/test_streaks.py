@@ -23,7 +23,7 @@ from schemas.read_models import Streak
 
 PART = 2
 BOUNDS = {TopicPartition(topic, PART): (0, 10_000_000) for topic in ("interactions", "learner-commands")}
-USERS = iter(users_of(PART, 1200))
+USERS = iter(users_of(PART, 1_400))
 NEW_YORK, AUCKLAND, LOS_ANGELES = "America/New_York", "Pacific/Auckland", "America/Los_Angeles"
 
 
@@ -206,18 +206,23 @@ def _event(user: str, step: int, zone: str | None) -> dict[str, Any]:
     return event(user, f"{step}/{zone}", occurredAt=at.isoformat(), **own)
 
 
-@settings(max_examples=20, deadline=None)
-@given(days=st.lists(st.integers(2, 25), min_size=1, max_size=10), cuts=st.lists(st.integers(0, 10), max_size=3))
-def test_any_split_spends_the_same_freezes(product: Product, days: list[int], cuts: list[int]) -> None:
-    """Freezes are spent by the order of the log, not by how it is cut into polls."""
-    edges = [0, *sorted(min(cut, len(days)) for cut in cuts), len(days)]
+@settings(max_examples=100, deadline=None)
+@given(days=st.lists(st.integers(2, 25), min_size=1, max_size=10), data=st.data())
+def test_any_permutation_and_split_spends_the_same_freezes(
+    product: Product, days: list[int], data: st.DataObject
+) -> None:
+    """Freezes are spent as if every day had come alone and in its order, however the days come."""
+    shuffled = data.draw(st.permutations(days))
+    cut = data.draw(st.integers(0, len(days)))
     spent = []
-    for polls in ([days], [days[a:b] for a, b in itertools.pairwise(edges)]):
+    for polls in ([[day] for day in sorted(days)], [shuffled[:cut], shuffled[cut:]]):
         user = next(USERS)
-        product.active(user, "2026-01-01T10:00")
+        active_first = data.draw(st.booleans())
+        if active_first:
+            product.active(user, "2026-01-01T10:00")
         for _ in range(2):
             product.command("StreakFreezeTaken", user, "2026-01-01T11:00:00Z", source="BOUGHT")
-        for values in polls:
+        for values in polls if active_first else [*polls, [1]]:
             if values:
                 product.record(
                     "interactions", [event(user, occurredAt=f"2026-01-{day:02d}T10:00:00Z") for day in values]
