@@ -2,13 +2,12 @@ r"""Which weights did batch training give to pairs of items, cut to what is wort
 
 M items; row j holds at most K entries (x, B[j, x]): the heaviest with B > 0, heaviest first, or those of largest size
 of either sign, in the order of the items, where what speaks against an item matters too. A learner's score of x is
-sum_a .85^a B[j_a, x] over the newest 20 items j_0, j_1, ... Trainers give the dense B (M, M); two of them are here,
-EASE and the ridge have files of their own:
+sum_a .85^a B[j_a, x] over the newest 20 items j_0, j_1, ... Trainers give the dense B (M, M); EASE, the
+ridge and SVD have files of their own, here is
 
-    cosine   B = n_jx / sqrt(n_j n_x), n_jx = learners who took both       (Sarwar et al., WWW 2001)
-    SVD      B = V V^T, V (M, r) the first r right singular vectors of X   (PureSVD: Cremonesi et al., RecSys 2010)
+    cosine   B = n_jx / sqrt(n_j n_x), n_jx = learners who took both, zero diagonal (Sarwar et al., WWW 2001)
 
-Both with a zero diagonal. No learner is in the result.
+No learner is in the result.
 """
 
 from __future__ import annotations
@@ -17,13 +16,11 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
 from scipy.sparse import csr_array
 
 from models.recommendation.bounded_rows import Rows
 
 ROW = 100  # entries kept a row: what a row of the recommender's tables holds
-RANK = 64
 
 
 class ItemWeights(NamedTuple):
@@ -91,21 +88,3 @@ def train_cosine(learner: NDArray[np.int32], items: NDArray[np.int64], item: NDA
     together *= norm[:, None] * norm[None, :]
     np.fill_diagonal(together, 0.0)
     return np.asarray(together)
-
-
-def train_svd(learner: NDArray[np.int32], items: NDArray[np.int64], item: NDArray[np.int32]) -> NDArray[np.float64]:
-    """Return B (M, M) = V V^T from n events, V being the first eigenvectors of X^T X; O(M^3) time.
-
-    The rank is at most 64 and at most a third of the matrix's: near full rank V V^T is the identity and says nothing.
-    No iteration from a random start: the same events give the same bytes.
-    """
-    taken = taken_matrix(learner, items, item)
-    rank = min(RANK, min(taken.shape) // 3)
-    if rank < 1:
-        return np.zeros((len(items), len(items)))
-    last = len(items) - 1
-    squares, v = eigh((taken.T @ taken).toarray(), subset_by_index=(last - rank + 1, last))
-    v = v[:, squares > 1e-12 * squares.max()]
-    weights = v @ v.T
-    np.fill_diagonal(weights, 0.0)
-    return np.asarray(weights)

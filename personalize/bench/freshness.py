@@ -5,6 +5,9 @@ event of a learner of its own, published straight to Kafka.  As soon as the brok
 list is asked for with the token of its position; time runs from before the send to the answer, which must not be stale,
 must reflect a newer transaction than the answer before, and must not hold the item that the event took.  Beside it,
 before the worker starts: the same probes read by a plain consumer.
+
+A list that a reader waits for is written first.  So twice a second it is also looked, among all learners, for the
+oldest event that the read models have and its learner's list does not show yet.
 """
 
 from __future__ import annotations
@@ -40,6 +43,12 @@ _READY_SECONDS: Final = 300.0
 """Kernels may have to be compiled."""
 _WARM_UP_PROBES: Final = 30
 _LONGEST_SECONDS: Final = 10
+_LOOK_SECONDS: Final = 0.5
+_BEHIND: Final = """
+SELECT coalesce(extract(epoch FROM clock_timestamp() - min(e.last_at)), 0)
+FROM engagement e JOIN recommendations l ON l.learner_key = e.learner_key AND l.type = 'hybrid'
+WHERE l.applied_seq < e.applied_seq
+"""
 _GIVE_UP_SECONDS: Final = 60.0
 """A list that is stale is asked for again; behind this it counts as a fault."""
 
@@ -86,7 +95,10 @@ async def _measure(own: Servers, folder: Path, rate: float, seconds: float, seed
                         {"worker": worker.pid, "recommender": recommender.pid, "api": server.pid, **own.pids()}
                     )
                     before, since = _lists(own), time.monotonic()
+                    behind: list[float] = []
+                    looking = asyncio.create_task(_look(own, behind))
                     visible = await probes("list", probing, seconds, seed, PROBES_PER_SECOND)
+                    looking.cancel()
                     lists = (_lists(own) - before) / (time.monotonic() - since)
                     cpu = usage.figures()
             finally:
@@ -104,6 +116,8 @@ async def _measure(own: Servers, folder: Path, rate: float, seconds: float, seed
         "list_visible_p90_ms": percentile(visible, 0.9),
         "list_visible_p99_ms": percentile(visible, 0.99),
         "list_visible_max_ms": max(visible),
+        "oldest_event_not_in_a_list_p50_ms": percentile(behind, 0.5),
+        "oldest_event_not_in_a_list_p99_ms": percentile(behind, 0.99),
         "produce_to_consume_p50_ms": percentile(reference, 0.5),
         "produce_to_consume_p99_ms": percentile(reference, 0.99),
         "probes": len(visible),
@@ -123,6 +137,15 @@ def _lists(own: Servers) -> int:
     with own.connect() as connection:
         row = connection.execute("SELECT coalesce(sum(lists), 0) FROM recommender_coverage").fetchone()
     return int(row[0]) if row else 0
+
+
+async def _look(own: Servers, behind: list[float]) -> None:
+    """Notes how long the oldest event waits for its learner's list [ms], until it is cancelled."""
+    with own.connect() as connection:
+        while True:
+            row = await asyncio.to_thread(lambda: connection.execute(_BEHIND).fetchone())
+            behind.append(1000 * float(row[0]) if row else 0.0)
+            await asyncio.sleep(_LOOK_SECONDS)
 
 
 async def _told(own: Servers) -> int:

@@ -21,8 +21,9 @@ from threadpoolctl import threadpool_limits
 from models.recommendation.ease import MOST_ITEMS, most_taken, train_ease
 from models.recommendation.hold_out import cut_for, evaluate, judged_learners, split_at
 from models.recommendation.ials import FACTORS, ItemFactors, train_ials
-from models.recommendation.item_weights import heaviest, largest, taken_matrix, train_cosine, train_svd
+from models.recommendation.item_weights import heaviest, largest, taken_matrix, train_cosine
 from models.recommendation.next_item_ridge import train_ridge
+from models.recommendation.svd import train_svd
 from models.recommendation.tables import Capacity
 from projections import model_artifacts
 from projections.model_artifacts import Events, Model

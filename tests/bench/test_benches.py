@@ -55,6 +55,7 @@ def test_freshness(tmp_path: Path):
     assert figures["probes"] > 3
     assert figures["impressions"] > 0
     assert 0 < figures["list_visible_p50_ms"] <= figures["list_visible_p99_ms"]
+    assert 0 <= figures["oldest_event_not_in_a_list_p50_ms"] <= figures["oldest_event_not_in_a_list_p99_ms"]
     assert 0 < figures["produce_to_consume_p50_ms"] <= figures["produce_to_consume_p99_ms"]
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from models.recommendation.hold_out import cut_for, evaluate, judged_learners, split_at
-from models.recommendation.item_weights import ItemWeights, heaviest, matrix, train_cosine, train_svd
+from models.recommendation.item_weights import ItemWeights, heaviest, matrix, train_cosine
+from models.recommendation.svd import train_svd
 
 ITEMS = np.array([10, 20, 30, 40])
 
