@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -83,3 +85,23 @@ def test_impossible_answers_are_refused(answers):
     """Answers are 1 to 5, for the documented dimensions."""
     with pytest.raises(ValueError, match="answers"):
         personality(np.zeros(5), np.zeros(5), answers)
+
+
+def test_nothing_that_ranks_or_gates_knows_of_it():
+    """Only its own fold, and what states, shows and exports the profile, have to do with habits."""
+    root = Path(__file__).parents[3]
+    folders = ("models", "projections", "streams", "api")
+    knowing = {
+        str(file.relative_to(root))
+        for folder in folders
+        for file in (root / folder).rglob("*.py")
+        if "personality" in file.read_text(encoding="utf-8")
+    }
+    assert knowing == {
+        "models/learner/personality.py",
+        "projections/personality.py",
+        "projections/profiles.py",
+        "projections/reads/export.py",
+        "projections/reads/profile.py",
+        "projections/registry.py",
+    }
