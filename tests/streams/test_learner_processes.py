@@ -76,7 +76,9 @@ def test_worker_and_recommender_exchange_versions_of_the_learner_model(engine: A
     for turn in (1, 2):
         both = [engine.start(name, ["-m", "personalize.cli", name]) for name in ("worker", "recommender")]
         publish(attempts(done, done + 5_400, 80, "early", turn))
-        engine.wait_for(f"SELECT ({NEWEST}) > {before}", True, 90)
+        engine.wait_for(
+            f"SELECT ({NEWEST}) > {before}", True, 240
+        )  # a recommender that has to compile its kernels first takes long
         before = engine.ask(NEWEST)[0][0]
         publish(attempts(done + 5_400, done + 5_500, 3, "late", turn))
         done += 5_500
