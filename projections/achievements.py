@@ -134,15 +134,14 @@ def rules() -> tuple[AchievementRule, ...]:
 
 
 @lru_cache(maxsize=8)
-def _compiled(placed: tuple[tuple[str, int], ...]) -> tuple[CompiledRule, ...]:
+def _compiled(shipped: tuple[AchievementRule, ...], placed: tuple[tuple[str, int], ...]) -> tuple[CompiledRule, ...]:
     """The rules in these slots, by rule id: hundreds of small objects that are the same in every transaction."""
-    return compile_rules(rules(), dict(placed))
+    return compile_rules(shipped, dict(placed))
 
 
-@cache
 def _unplaced_rules() -> tuple[CompiledRule, ...]:
     """The rules before the database says in which slots they are."""
-    return compile_rules(rules(), {rule.id: place for place, rule in enumerate(rules())})
+    return _compiled(rules(), tuple((rule.id, place) for place, rule in enumerate(rules())))
 
 
 def apply(connection: Connection, batch: Interactions, effects: Effects) -> None:
@@ -163,7 +162,7 @@ def apply(connection: Connection, batch: Interactions, effects: Effects) -> None
         slots = register(connection, rules())
         groups, known, stored, cells = ask(connection, batch)
         known.close()
-    compiled = _compiled(tuple(slots.items()))
+    compiled = _compiled(rules(), tuple(slots.items()))
     before = state_of(groups.keys, stored, max(slots.values()) + 1)
     once = [rule for rule in compiled if rule.rule.repeat is Repeat.NEVER]
     after = update(before, groups, batch, once)

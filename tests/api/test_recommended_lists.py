@@ -140,9 +140,9 @@ def test_a_new_item_is_shown_to_those_it_fits(api: httpx.Client, course: str, re
     entry = {"contentId": "k-new", "contentType": "article", "title": "Part 9 about chess", "topics": ["chess"]}
     assert api.post("/api/content", json=entry).status_code == 202
     recommend._fold()
-    recommend._engine._view_at = -1e9
+    recommend._engine.content._at = -1e9
     recommend._engine.tick()
-    recommend._engine.take_likeness(recommend._engine.likeness_job(recommend._engine.content_changed))
+    recommend._engine.take_likeness(recommend._engine.likeness_job(recommend._engine.content.changed))
     api.post("/api/interactions", json=interaction(course, contentId="k-11"))
     recommend()
     assert "k-new" in [one["contentId"] for one in ask(api, course)]
