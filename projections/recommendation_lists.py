@@ -30,8 +30,8 @@ from projections.stores.redis import Mirror, recommendations_key
 
 LIST_LENGTH = 100
 """Items of a list; a read that filters still finds enough."""
-LEARNERS_AT_ONCE = 256
-"""Bounds the matrices of a chunk: 256 learners x 10,000 items are 10 MB each."""
+LEARNERS_AT_ONCE = 64
+"""Bounds how long the readers of a chunk go to Postgres, and its matrices: 64 x 10,000 items are 2.5 MB each."""
 FORGOTTEN_VERSION = (1 << 63) - 1
 """Newer than any list: the key of an erased learner is never used again."""
 
@@ -129,13 +129,15 @@ def write_lists(
     mirror: Mirror,
     kinds: Sequence[str] = KINDS,
 ) -> None:
-    """Rewrites the lists of some learners in Postgres, and queues what Redis shall hold.
+    """Rewrites the lists of some learners in Postgres and Redis.
+
+    Between the two a learner's readers go to Postgres: what Redis shall hold is made before, and sent at once.
 
     Args:
         connection: in autocommit; the lists of a chunk of learners are committed together.
         learner_keys: whose; unknown ones are passed over.
         catalogue: the content to choose from.
-        mirror: the Redis writer; the caller flushes it.
+        mirror: the Redis writer; flushed here as often as there are chunks.
         kinds: which lists; the others have another writer.
     """
     if not len(catalogue):
@@ -153,7 +155,9 @@ def write_lists(
         history = _history(connection, learners, catalogue, as_of_ms)
         lists = _score(learners, history, catalogue, popularity, ties)
         confidence = list_ranking.confidence(np.bincount(history.owner, history.events, len(learners.key)))
+        ready = []
         if MIRRORED in kinds:
+            ready = _ready(*lists[MIRRORED], learners, confidence, catalogue, generated_ms, as_of_ms)
             _withhold(mirror, learners)
         with connection.transaction():
             for kind in kinds:
@@ -161,9 +165,11 @@ def write_lists(
                 _store(connection, kind, ranked, because, learners, confidence, catalogue, generated_ms, as_of_ms)
         if MIRRORED not in kinds:
             _forget_older(mirror, kinds, learners)
+            mirror.flush()
             continue
         ruled = frozenset(row[0] for row in connection.execute(SELECT_RULED, {"learners": learners.key}).fetchall())
-        _mirror(mirror, *lists[MIRRORED], learners, confidence, catalogue, generated_ms, as_of_ms, ruled)
+        _mirror(mirror, learners, ready, ruled)
+        mirror.flush()
 
 
 def _withhold(mirror: Mirror, learners: _Learners) -> None:
@@ -299,8 +305,7 @@ def _store(
     )
 
 
-def _mirror(
-    mirror: Mirror,
+def _ready(
     ranked: Ranked,
     because: Int64,
     learners: _Learners,
@@ -308,14 +313,13 @@ def _mirror(
     catalogue: Catalogue,
     generated_ms: int,
     as_of_ms: int,
-    ruled: frozenset[int],
-) -> None:
+) -> list[bytes]:
+    """The beginning of each learner's list, as Redis holds it."""
     shown = min(ready_list.MOST_ITEMS, ranked.item.shape[1])
     generated_at = _moment(generated_ms)
     near = catalogue.positions(because[:, :shown].ravel()).reshape(-1, shown)
     columns = zip(
         learners.key.tolist(),
-        learners.applied_seq.tolist(),
         np.round(confidence, 4).tolist(),
         ranked.item[:, :shown].tolist(),
         ranked.terms[:, :shown].tolist(),
@@ -324,12 +328,8 @@ def _mirror(
         strict=True,
     )
     ids, types, titles = catalogue.content_id, catalogue.content_type, catalogue.title
-    for learner_key, applied_seq, sure, items, terms, nearest, length in columns:
-        if learner_key in ruled:
-            # What the rules forbid is left out when the list is read from Postgres.
-            for kind in KINDS:
-                mirror.forget(recommendations_key(learner_key, kind), applied_seq)
-            continue
+    payloads = []
+    for learner_key, sure, items, terms, nearest, length in columns:
         entries = [
             Entry(place, ids[item], types[item], titles[item], parts, titles[one] if one >= 0 else None, one == item)
             for place, (item, parts, one) in enumerate(zip(items[:length], terms, nearest, strict=False), start=1)
@@ -339,11 +339,21 @@ def _mirror(
             generated_at_ms=generated_ms,
             as_of_ms=as_of_ms,
         )
-        whole = msgspec.structs.replace(ready, complete=length <= len(entries))
-        mirror.put(recommendations_key(learner_key, MIRRORED), applied_seq, ready_list.encode(whole))
+        payloads.append(ready_list.encode(msgspec.structs.replace(ready, complete=length <= len(entries))))
+    return payloads
+
+
+def _mirror(mirror: Mirror, learners: _Learners, ready: Sequence[bytes], ruled: frozenset[int]) -> None:
+    """Queues the lists, and takes the older ones of other kinds out; of learners with rules, all of them.
+
+    What the rules forbid is left out when a list is read from Postgres.
+    """
+    for key, applied_seq, payload in zip(learners.key.tolist(), learners.applied_seq.tolist(), ready, strict=True):
         for kind in KINDS:
-            if kind != MIRRORED:
-                mirror.forget(recommendations_key(learner_key, kind), applied_seq)
+            if kind != MIRRORED or key in ruled:
+                mirror.forget(recommendations_key(key, kind), applied_seq)
+            else:
+                mirror.put(recommendations_key(key, kind), applied_seq, payload)
 
 
 _encode = msgspec.json.Encoder().encode

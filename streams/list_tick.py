@@ -96,6 +96,7 @@ class ListTick:
         if self._connection is None:
             self._connection = connect(self._settings.database_url, autocommit=True, name="personalize-lists")
         kinds = self._kinds(self._connection)
+        failures = self._redis.failures
         if self._rescan:
             self._rescan = False
             self._dirty.update(dict.fromkeys(recommendation_lists.stale_learners(self._connection, kinds)))
@@ -108,7 +109,7 @@ class ListTick:
             recommendation_lists.write_lists(self._connection, learners, self._catalogue, self._redis, kinds)
             metrics.LISTS_WRITTEN.inc(len(learners))
             changes.add(self._redis, [changes.of_lists(learners, 0)])
-        if not self._redis.flush():
+        if not self._redis.flush() or self._redis.failures > failures:
             # Redis may come back with what it held before: these lists are written again until it takes them.
             metrics.MIRROR_FAILURES.inc()
             self._dirty.update(dict.fromkeys(learners))

@@ -195,14 +195,19 @@ def test_an_older_list_never_replaces_a_newer_one(connection: Connection, mirror
 
 
 def test_a_crash_before_the_last_flush_leaves_no_older_list_in_redis(
-    connection: Connection, mirror: Mirror, redis_client: redis.Redis
+    connection: Connection, mirror: Mirror, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the commit and the flush Redis holds nothing for the learner, so that readers go to Postgres."""
     fold(connection, (1, "a1", VIEW), seq=3)
     write(connection, mirror, 1)
     fold(connection, (1, "w1", LIKE), seq=4)
-    recommendation_lists.write_lists(connection, [1], content_snapshot.refresh(connection), mirror)
-    # The process dies here: what is queued is never flushed.
+
+    def die(*_arguments: object) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(recommendation_lists, "_mirror", die)  # the first thing behind the commit
+    with pytest.raises(SystemExit):
+        recommendation_lists.write_lists(connection, [1], content_snapshot.refresh(connection), mirror)
     assert decode(redis_client.get(recommendations_key(1, "hybrid"))) is None
     assert recommendation_lists.stale_learners(connection) == []
 
