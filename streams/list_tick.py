@@ -1,8 +1,8 @@
 """When are recommendation lists rewritten?  In a tick, for the learners that were touched, each at most once a tick.
 
 A list is derived: it says which position it reflects, so it needs no part in the exactly-once transaction.  Under load
-the tick takes a bounded share of the time and learners wait, coalesced, for the next one.  What a crash forgets is
-found again at the start: learners whose list is older than their last fold.
+the tick takes a bounded share of the time and learners wait, coalesced, for the next one.  What a crash or a stop
+leaves behind is found again by whoever claims the partitions: learners whose list is older than their last fold.
 """
 
 from __future__ import annotations
@@ -62,6 +62,11 @@ class ListTick:
         self._mirror.update(recorded.mirror)
         self._rescan |= rescan
         metrics.LISTS_WAITING.set(len(self._dirty))
+        self._work.set()
+
+    def rescan(self) -> None:
+        """Has the next tick look for learners whose lists lag: who held their partitions before may have left some."""
+        self._rescan = True
         self._work.set()
 
     async def run(self) -> None:

@@ -40,6 +40,8 @@ class PollStore:
         self._claimed_generation: int | None = None
         self._claimed: frozenset[TopicPartition] = frozenset()
         self._last_logged = 0.0
+        self.on_claim: Callable[[], None] = lambda: None
+        """Called when partitions came to this process, which another may have left with work undone."""
         self.retried = False
         """True once a transaction was tried again; the answer of a commit may have been lost."""
 
@@ -56,6 +58,7 @@ class PollStore:
                 cursors = await self._retrying(lambda: self._recorder.claim(wanted))
                 self._claimed_generation, self._claimed = generation, frozenset(wanted)
                 metrics.PARTITIONS.set(len(wanted))
+                self.on_claim()
         return _offsets(cursors)
 
     async def record(self, slices: Sequence[Slice], drafted: Draft, is_stale: Callable[[Slice], bool]) -> Recorded:

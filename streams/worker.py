@@ -75,6 +75,7 @@ class Worker:
         self.relay = OutboxRelay(settings.database_url, settings.kafka_bootstrap)
         self.lists = ListTick(settings)
         self.changes = ChangeTeller(settings)
+        store.on_claim = self.lists.rescan
 
     async def take(self, poll: Poll) -> None:
         """Decodes a poll while the one before it is recorded, then has it recorded in its turn.

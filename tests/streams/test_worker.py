@@ -141,3 +141,22 @@ def test_deleted_records_stop_the_worker_with_78(engine: Any, publish: Any) -> N
     again = engine.worker("worker-0")
     assert again.wait(40) == 78, engine.log_of()
     assert "retention" in engine.log_of()
+
+
+def test_lists_that_a_dead_worker_left_behind_are_written_by_its_heir(engine: Any, publish: Any) -> None:
+    """A worker dies with lists undone; whoever claims its partitions writes them, without any new event."""
+    lacking = """
+        SELECT count(*)::int FROM engagement LEFT JOIN recommendations
+            ON recommendations.learner_key = engagement.learner_key AND recommendations.type = 'content_based'
+        WHERE recommendations.learner_key IS NULL
+    """
+    publish([("catalogue", b"a-1", b'{"contentId": "a-1", "contentType": "article", "title": "One"}')])
+    slow = engine.worker("worker-0", LIST_TICK_MS="60000")
+    engine.worker("worker-1")
+    owners = "SELECT count(DISTINCT owner)::int FROM stream_offset WHERE topic = 'interactions'"
+    engine.wait_for(owners, 2)
+    publish([interaction(f"u{n % 50}", n) for n in range(500)])
+    engine.wait_for("SELECT count(*)::int FROM interaction_log", 500)
+    engine.wait_for(f"SELECT ({lacking}) > 0", True)
+    slow.kill()
+    engine.wait_for(lacking, 0)
