@@ -2,42 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import time
 from datetime import UTC, datetime
 from typing import Final
 
 from projections import experiment_reports
-from projections.stores.postgres import TRANSIENT, connect
+from projections.stores.postgres import connect
 from schemas.experiments import VERDICTS, Report
 from streams.jobs import metrics
+from streams.jobs.repeating import repeat
 from streams.jobs.settings import JobSettings
 
-logger = logging.getLogger(__name__)
 EVERY_SECONDS: Final = 15.0
 """Between two reports; twenty times as long as the last one took, if that is more."""
 
 
-class ExperimentReports:
+async def keep_reported(settings: JobSettings) -> None:
     """Computes reports until it is cancelled."""
 
-    def __init__(self, settings: JobSettings) -> None:
-        self._settings = settings
+    def refresh() -> None:
+        with connect(settings.database_url, autocommit=True, name="personalize-experiments") as connection:
+            show(experiment_reports.refresh(connection, datetime.now(UTC)))
 
-    async def run(self) -> None:
-        """Looks again and again; passing faults of Postgres are tried again."""
-        while True:
-            begun = time.monotonic()
-            try:
-                show(await asyncio.to_thread(self._refresh))
-            except TRANSIENT as fault:
-                logger.warning("experiment reports: %s; trying again", type(fault).__name__)
-            await asyncio.sleep(max(EVERY_SECONDS, 20.0 * (time.monotonic() - begun)))
-
-    def _refresh(self) -> list[Report] | None:
-        with connect(self._settings.database_url, autocommit=True, name="personalize-experiments") as connection:
-            return experiment_reports.refresh(connection, datetime.now(UTC))
+    await repeat("experiment reports", refresh, EVERY_SECONDS, rest=20.0)
 
 
 def show(reports: list[Report] | None) -> None:

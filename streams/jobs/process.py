@@ -14,9 +14,9 @@ from taskiq.receiver import Receiver
 
 from streams.jobs import metrics
 from streams.jobs.broker import JobBroker
-from streams.jobs.experiment_reports import ExperimentReports
+from streams.jobs.experiment_reports import keep_reported
 from streams.jobs.job import Job
-from streams.jobs.roll_ups import RollUps
+from streams.jobs.roll_ups import keep_rolled_up
 from streams.jobs.runner import carry_out
 from streams.jobs.scheduler import Scheduler
 from streams.jobs.settings import QUEUES, JobSettings
@@ -76,8 +76,8 @@ async def serve(settings: JobSettings, jobs: Mapping[str, Job], stopping: asynci
         asyncio.create_task(Watch(settings.database_url, settings.kafka_bootstrap).run()),
     ]
     if settings.concurrency.get("analytics", 0):
-        background.append(asyncio.create_task(RollUps(settings).run()))
-        background.append(asyncio.create_task(ExperimentReports(settings).run()))
+        background.append(asyncio.create_task(keep_rolled_up(settings)))
+        background.append(asyncio.create_task(keep_reported(settings)))
     if settings.webhook is not None:
         from streams.jobs.announcements import Announcements
 
