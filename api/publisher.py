@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from projections.stores.kafka import client_options
+from projections.stores.kafka import batches, client_options
 from schemas.partitioning import partition_of
 from schemas.topics import CATALOGUE, IMPRESSIONS, INTERACTIONS, LEARNER_COMMANDS
 
@@ -166,16 +165,9 @@ class Publisher:
         return [part for part, outcome in zip(partitions, outcomes, strict=True) if outcome is None]
 
     async def _send_packed(self, topic: str, partition: int, records: Sequence[Outgoing]) -> None:
-        left = deque(records)
+        packed = batches(self._producer, ((record.key, record.value, ()) for record in records))
         async with asyncio.timeout(self._acknowledged_seconds):
-            while left:
-                batch = self._producer.create_batch()
-                while left and batch.append(key=left[0].key, value=left[0].value, timestamp=None) is not None:
-                    left.popleft()
-                if not batch.record_count():
-                    left.popleft()  # larger than any batch may be
-                    continue
-                batch.close()
+            for batch in packed:
                 await (await self._producer.send_batch(batch, topic, partition=partition))
 
     async def _publish_chunk(

@@ -12,11 +12,10 @@ from collections.abc import Sequence
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from aiokafka.producer.message_accumulator import BatchBuilder
 
 from projections import outbox
 from projections.projection import OutboxRecord
-from projections.stores.kafka import client_options
+from projections.stores.kafka import batches, client_options
 from projections.stores.postgres import TRANSIENT, Connection, connect
 from schemas.partitioning import partition_of
 from schemas.topics import DEAD_LETTERS
@@ -103,7 +102,6 @@ class OutboxRelay:
 async def produce(producer: AIOKafkaProducer, rows: Sequence[tuple[int, OutboxRecord]]) -> None:
     """Produces outbox rows (id, record) and waits for the broker's answers; the order within a partition is kept.
 
-    A batch has one future, where a record sent alone has three: of an unlock's cost that was the larger part.
     Raises KafkaError when the broker refuses a batch.
     """
     counts = {topic: len(await producer.partitions_for(topic)) for topic in {record.topic for _, record in rows}}
@@ -119,15 +117,6 @@ async def produce(producer: AIOKafkaProducer, rows: Sequence[tuple[int, OutboxRe
 async def _produce_in_order(
     producer: AIOKafkaProducer, topic: str, partition: int, records: Sequence[OutboxRecord]
 ) -> None:
-    batch, answers = producer.create_batch(), []
-    for record in records:
-        while not _append(batch, record):  # full: an empty one takes a record of any size
-            answers.append(await producer.send_batch(batch, topic, partition=partition))
-            batch = producer.create_batch()
-    answers.append(await producer.send_batch(batch, topic, partition=partition))
+    packed = batches(producer, ((record.key, record.value, record.headers) for record in records))
+    answers = [await producer.send_batch(batch, topic, partition=partition) for batch in packed]
     await asyncio.gather(*answers)
-
-
-def _append(batch: BatchBuilder, record: OutboxRecord) -> bool:
-    headers = list(record.headers)
-    return batch.append(timestamp=None, key=record.key, value=record.value, headers=headers) is not None

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from projections.stores.tls import Tls
+
+if TYPE_CHECKING:
+    from aiokafka import AIOKafkaProducer
+    from aiokafka.producer.message_accumulator import BatchBuilder
+
+Record = tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes]]]
+"""Key, value and headers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,3 +71,23 @@ def client_options(address: str) -> dict[str, Any]:
             "sasl_plain_password": security.password,
         }
     return options
+
+
+def batches(producer: AIOKafkaProducer, records: Iterable[Record]) -> Iterator[BatchBuilder]:
+    """The records of one partition, in order, as few batches, each made when it is asked for.
+
+    A batch has one future, where a record sent alone has three: that is most of what a record costs.  A batch takes its
+    first record whatever its size.
+    """
+    left = deque(records)
+    while left:
+        batch = producer.create_batch()
+        while left:
+            key, value, headers = left[0]
+            if batch.append(timestamp=None, key=key, value=value, headers=list(headers)) is None:
+                break
+            left.popleft()
+        if not batch.record_count():
+            raise AssertionError("an empty batch took no record")
+        batch.close()
+        yield batch
