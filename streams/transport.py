@@ -174,6 +174,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         if not records or tp not in self._fetched_to:
             return
         start, seek_number = self._fetched_to[tp], self.seeks[tp]
+        if records[0].offset < start:
+            # Between a new assignment and our seek, aiokafka reads from Kafka's own offset, which lags behind.
+            records = [record for record in records if record.offset >= start]
+            if not records:
+                return
         self._fetched_to[tp] = records[-1].offset + 1
         before = poll.get(tp)
         if before is not None and before.seek_number == seek_number:
