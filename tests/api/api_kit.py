@@ -9,7 +9,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import httpx
@@ -30,6 +30,7 @@ from streams.intake import decode_slice
 SECRET = "a secret of the tests, 32 bytes long"
 PARTITIONS = 8
 FOLDED_TOPICS = (INTERACTIONS.name, LEARNER_COMMANDS.name, IMPRESSIONS.name, CATALOGUE.name)
+_PLACES = [KafkaPartition(topic, part) for topic in FOLDED_TOPICS for part in range(PARTITIONS)]
 
 
 @contextlib.contextmanager
@@ -111,18 +112,25 @@ class Fold:
             )
 
     def __call__(self, *, lists: bool = True) -> None:
-        asyncio.run(self._fold(lists))
+        asyncio.run(self._fold_all(lists))
 
     @contextlib.contextmanager
     def meanwhile(self) -> Iterator[None]:
-        """Folds again and again in a thread while the block runs."""
+        """Folds what arrives, in a thread, while the block runs."""
         ended = threading.Event()
 
-        def work() -> None:
-            while not ended.is_set():
-                self()
+        async def work() -> None:
+            async with self._consuming() as consumer:
+                folded: dict[KafkaPartition, int] = {}
+                while not ended.is_set():
+                    ends = await consumer.end_offsets(_PLACES)
+                    if ends == folded:
+                        await asyncio.sleep(0.02)
+                    else:
+                        await self._fold(consumer, ends)
+                        folded = ends
 
-        thread = threading.Thread(target=work)
+        thread = threading.Thread(target=asyncio.run, args=(work(),))
         thread.start()
         try:
             yield
@@ -138,12 +146,36 @@ class Fold:
 
     def records(self) -> list[Any]:
         """Everything that stands in the topics."""
-        return asyncio.run(self._read({}))
 
-    async def _fold(self, lists: bool) -> None:
-        bounds = {TopicPartition(topic, part): (0, 1 << 40) for topic in FOLDED_TOPICS for part in range(PARTITIONS)}
+        async def read() -> list[Any]:
+            async with self._consuming() as consumer:
+                return await _read(consumer, {}, await consumer.end_offsets(_PLACES))
+
+        return asyncio.run(read())
+
+    @contextlib.asynccontextmanager
+    async def _consuming(self) -> AsyncIterator[AIOKafkaConsumer]:
+        consumer = AIOKafkaConsumer(bootstrap_servers=self._settings.kafka_bootstrap_servers, enable_auto_commit=False)
+        await consumer.start()
+        try:
+            consumer.assign(_PLACES)
+            yield consumer
+        finally:
+            await consumer.stop()
+
+    async def _ends(self) -> dict[tuple[str, int], int]:
+        async with self._consuming() as consumer:
+            return {(p.topic, p.partition): end for p, end in (await consumer.end_offsets(_PLACES)).items()}
+
+    async def _fold_all(self, lists: bool) -> None:
+        async with self._consuming() as consumer:
+            await self._fold(consumer, await consumer.end_offsets(_PLACES), lists=lists)
+
+    async def _fold(self, consumer: AIOKafkaConsumer, ends: dict[KafkaPartition, int], *, lists: bool = True) -> None:
+        bounds = {TopicPartition(topic, part): (0, 1 << 40) for topic, part in _PLACES}
         cursors = self._recorder.claim(bounds)
-        records = await self._read({(p.topic, p.part): cursor.next_offset for p, cursor in cursors.items()})
+        starts = {(p.topic, p.part): cursor.next_offset for p, cursor in cursors.items()}
+        records = await _read(consumer, starts, ends)
         slices = []
         for partition, cursor in cursors.items():
             mine = [r for r in records if (r.topic, r.partition) == (partition.topic, partition.part)]
@@ -162,31 +194,17 @@ class Fold:
             changes.add(self.mirror, [changes.of_lists(recorded.touched.tolist(), recorded.applied_seq)])
         assert self.mirror.flush()
 
-    async def _ends(self) -> dict[tuple[str, int], int]:
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._settings.kafka_bootstrap_servers)
-        await consumer.start()
-        try:
-            partitions = [KafkaPartition(topic, part) for topic in FOLDED_TOPICS for part in range(PARTITIONS)]
-            return {(p.topic, p.partition): end for p, end in (await consumer.end_offsets(partitions)).items()}
-        finally:
-            await consumer.stop()
 
-    async def _read(self, starts: dict[tuple[str, int], int]) -> list[Any]:
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._settings.kafka_bootstrap_servers, enable_auto_commit=False)
-        await consumer.start()
-        try:
-            partitions = [KafkaPartition(topic, part) for topic in FOLDED_TOPICS for part in range(PARTITIONS)]
-            consumer.assign(partitions)
-            ends = await consumer.end_offsets(partitions)
-            found: list[Any] = []
-            for partition in partitions:
-                consumer.seek(partition, starts.get((partition.topic, partition.partition), 0))
-            while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
-                for batch in (await consumer.getmany(timeout_ms=200)).values():
-                    found += batch
-            return [r for r in found if r.offset < ends[KafkaPartition(r.topic, r.partition)]]
-        finally:
-            await consumer.stop()
+async def _read(
+    consumer: AIOKafkaConsumer, starts: dict[tuple[str, int], int], ends: dict[KafkaPartition, int]
+) -> list[Any]:
+    found: list[Any] = []
+    for place in _PLACES:
+        consumer.seek(place, starts.get(place, 0))
+    while any([await consumer.position(place) < ends[place] for place in _PLACES]):
+        for batch in (await consumer.getmany(timeout_ms=200)).values():
+            found += batch
+    return [r for r in found if r.offset < ends[KafkaPartition(r.topic, r.partition)]]
 
 
 class Network:

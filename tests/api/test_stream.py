@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -37,10 +38,11 @@ class Listener:
 
     def _read(self, parameters: dict[str, str], headers: dict[str, str]) -> None:
         with (
-            contextlib.suppress(httpx.HTTPError, RuntimeError),
+            contextlib.suppress(httpx.HTTPError),
             self._client.stream("GET", "/api/stream", params=parameters, headers=headers) as response,
         ):
             assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
+            self._socket = response.extensions["network_stream"].get_extra_info("socket")
             found: dict[str, str] = {}
             for line in response.iter_lines():
                 name, _, value = line.partition(": ")
@@ -57,8 +59,10 @@ class Listener:
         return [(entry_id, data) for event, entry_id, data in list(self.events) if event == kind]
 
     def close(self) -> None:
-        self._client.close()
+        with contextlib.suppress(OSError):  # the server was faster
+            self._socket.shutdown(socket.SHUT_RDWR)  # wakes the reader, who would wait for the next heartbeat
         self._thread.join(20)
+        self._client.close()
 
 
 @pytest.fixture

@@ -83,13 +83,17 @@ def test_two_ups_at_once_start_one_stack(shell):
 
 
 def test_data_survive_a_restart_on_the_same_ports(shell):
-    """After `down` and `up` a row and a record are still there, and the addresses are the ones of before."""
+    """After `down` and `up` a row and a record are still there, and the addresses are the ones of before; commits wait
+    for the disk.
+    """
     assert shell.run("up").returncode == 0
     before = endpoints(shell)
     asyncio.run(ensure_topics(before.kafka, [Topic()]))
     asyncio.run(send(before.kafka, b"record"))
     with psycopg.connect(before.database_url) as connection:
         connection.execute("CREATE TABLE kept AS SELECT 'row' AS value")
+        for what in ("fsync", "full_page_writes", "synchronous_commit"):
+            assert connection.execute(f"SHOW {what}").fetchone() == ("on",)
     assert shell.run("down").returncode == 0
     assert shell.json("status")["running"] is False
     assert shell.run("up").returncode == 0

@@ -7,12 +7,12 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 
 def test_database_is_migrated_and_empty(database_url):
-    """A fresh database stands at the newest revision and is a Postgres that syncs its commits."""
+    """A fresh database stands at the newest revision and holds no learner."""
     from projections.migrate import current, head
 
     assert current(database_url) == head()
     with psycopg.connect(database_url) as connection:
-        assert connection.execute("SHOW fsync").fetchone() == ("on",)
+        assert connection.execute("SELECT count(*) FROM learners").fetchone() == (0,)
         assert connection.execute("SHOW synchronous_commit").fetchone() == ("on",)
 
 
