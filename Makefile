@@ -57,6 +57,10 @@ $(KERNELS): $(INSTALLED) $(wildcard models/recommendation/*.py models/learner/*.
 .PHONY: kernels
 kernels: $(KERNELS) ## compile the numeric kernels (a minute after an installation or a change)
 
+.PHONY: start-up-cache
+start-up-cache: $(INSTALLED) ## fetch Kafka's jars, and let Java remember how it starts (a running stack does so by itself)
+	@$(BIN)/python -m personalize.stack.start_up_cache
+
 # -- run -------------------------------------------------------------------------------------------------------------
 
 .PHONY: run

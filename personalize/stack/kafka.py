@@ -118,7 +118,7 @@ class KafkaServer:
         configuration = self._configure({"kafka": 1, "kafka_controller": 2})  # the ports do not matter for formatting
         cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         # One id in 64 begins with a dash, which would be read as an option of its own.
-        words = [*self._java(), "kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}"]
+        words = [*self._java(*self._replay()), "kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}"]
         words += ["--config", str(configuration), "--ignore-formatted"]
         done = subprocess.run(
             words, capture_output=True, text=True, env=dict(ENVIRONMENT), timeout=_FORMAT_SECONDS, check=False
@@ -132,6 +132,10 @@ class KafkaServer:
     def _java(self, *flags: str) -> list[str]:
         logging = f"-Dlog4j2.configurationFile={self._folder / 'log4j2.properties'}"
         return [str(java()), *flags, *JVM_FLAGS, logging, "-cp", jars.class_path(self.cache)]
+
+    def _replay(self) -> tuple[str, ...]:
+        cache = self.aot_cache()
+        return (f"-XX:AOTCache={cache}",) if cache.is_file() else ()
 
     def _configure(self, ports: Mapping[str, int]) -> Path:
         broker, controller = ports["kafka"], ports["kafka_controller"]
@@ -148,8 +152,7 @@ class KafkaServer:
 
     def launch(self, ports: Mapping[str, int]) -> Launch:
         """Starts with the start-up cache if there is one."""
-        cache = self.aot_cache()
-        return self._launch(ports, (f"-XX:AOTCache={cache}",) if cache.is_file() else ())
+        return self._launch(ports, self._replay())
 
     def launch_training(self, ports: Mapping[str, int], output: Path) -> Launch:
         """Starts so that the start-up cache is written on a clean stop."""

@@ -19,7 +19,7 @@ from typing import Final
 
 from personalize.children import spawn
 from personalize.settings import Settings
-from personalize.stack import ports
+from personalize.stack import jars, ports
 from personalize.stack.kafka import KafkaServer
 from personalize.stack.places import cache_folder
 
@@ -67,5 +67,15 @@ def _run_once(kafka: KafkaServer, output: Path, log: Path) -> bool:
     return output.is_file()
 
 
+def main(arguments: list[str]) -> int:
+    """Trains in this home, or, without one, beforehand: in a temporary folder, with the jars fetched if need be."""
+    settings = Settings.load()
+    with tempfile.TemporaryDirectory(prefix="personalize-training-") as scratch:
+        home = Path(arguments[0] if arguments else scratch)
+        jars.ensure(cache_folder(settings, home), settings.maven_repository)
+        print("written" if train(home, settings) else "not written", flush=True)
+    return 0
+
+
 if __name__ == "__main__":
-    print("written" if train(Path(sys.argv[1]), Settings.load()) else "not written", flush=True)
+    sys.exit(main(sys.argv[1:]))
