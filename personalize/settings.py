@@ -9,13 +9,15 @@ passed down.  Precedence: environment, then a `.env` file in the working directo
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final, Self
 
+from personalize import setting_parsers as parse
+from personalize.dotenv import read_dotenv
 from personalize.errors import SettingsError
+from personalize.setting_parsers import Parser
 
 STACKS: Final = ("embedded", "testcontainers", "external")
 LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -25,108 +27,10 @@ SASL_MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 SSL_MODES: Final = ("disable", "prefer", "require", "verify-ca", "verify-full")
 MASK: Final = "********"
 
-Parser = Callable[[str], Any]
 
-
-def _integer(low: int, high: int) -> Parser:
-    def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            raise ValueError(f"a whole number from {low} to {high}") from None
-        if not low <= value <= high:
-            raise ValueError(f"a whole number from {low} to {high}")
-        return value
-
-    return parse
-
-
-def _boolean(text: str) -> bool:
-    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-    if text.lower() not in words:
-        raise ValueError("true or false")
-    return words[text.lower()]
-
-
-def _share(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise ValueError("a number above 0 and at most 1") from None
-    if not 0 < value <= 1:
-        raise ValueError("a number above 0 and at most 1")
-    return value
-
-
-def _choice(options: tuple[str, ...], normal: Callable[[str], str]) -> Parser:
-    def parse(text: str) -> str:
-        if normal(text) not in options:
-            raise ValueError("one of " + ", ".join(options))
-        return normal(text)
-
-    return parse
-
-
-def _postgres_url(text: str) -> str:
-    if not text.startswith(("postgresql://", "postgres://")):
-        raise ValueError("a URL such as postgresql://user:password@host:5432/database")
-    return text
-
-
-def _bootstrap(text: str) -> str:
-    for server in text.split(","):
-        host, _, port = server.strip().rpartition(":")
-        if not host or not port.isdigit() or not 0 < int(port) < 65536:
-            raise ValueError("host:port, several separated by commas, for example 127.0.0.1:9092")
-    return ",".join(server.strip() for server in text.split(","))
-
-
-def _redis_url(text: str) -> str:
-    if not re.fullmatch(r"rediss?://([^@/]*@)?[^@/:]+(:\d{1,5})?(/\d{0,2})?", text):
-        raise ValueError("a URL such as rediss://user:password@redis.example.org:6379/0")
-    return text
-
-
-def _webhook_url(text: str) -> str:
-    if not text.startswith(("https://", "http://")):
-        raise ValueError("a URL such as https://example.org/hook")
-    return text
-
-
-def _names(text: str) -> tuple[str, ...]:
-    names = tuple(name.strip().lower() for name in text.split(",") if name.strip())
-    if not names or not all(re.fullmatch(r"[a-z0-9._-]+", name) for name in names):
-        raise ValueError("host names separated by commas, without ports, for example api.example.org")
-    return names
-
-
-def _origins(text: str) -> tuple[str, ...]:
-    origins = tuple(origin.strip().lower() for origin in text.split(",") if origin.strip())
-    if not origins or not all(re.fullmatch(r"https?://[a-z0-9.-]+(:\d{1,5})?", origin) for origin in origins):
-        raise ValueError("origins separated by commas, for example https://learn.example.org (no path, no *)")
-    return origins
-
-
-def _url(text: str) -> str:
-    if not text.startswith(("https://", "http://")):
-        raise ValueError("a URL such as https://users.example.org")
-    return text.rstrip("/")
-
-
-def _secret(text: str) -> str:
-    if len(text) < 16:
-        raise ValueError("at least 16 characters, for example the output of `openssl rand -hex 32`")
-    return text
-
-
-def _setting(variable: str, doc: str, parse: Parser, default: Any = None, *, secret: bool = False) -> Any:
+def _setting(variable: str, doc: str, parser: Parser, default: Any = None, *, secret: bool = False) -> Any:
     """One field: its variable, what it means, how it is read, and what it is when nobody says."""
-    return field(default=default, metadata={"variable": variable, "doc": doc, "parse": parse, "secret": secret})
-
-
-_PORT = _integer(1, 65535)
-_PORT_OR_FREE = _integer(0, 65535)
-_CONCURRENCY = _integer(0, 64)
+    return field(default=default, metadata={"variable": variable, "doc": doc, "parser": parser, "secret": secret})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,22 +42,24 @@ class Settings:
         "Where the servers come from: embedded (started by `personalize up`), testcontainers (Docker, tests only) or"
         " external (by the URLs below). Unset means external when DATABASE_URL and KAFKA_BOOTSTRAP_SERVERS are both"
         " set, else embedded.",
-        _choice(STACKS, str.lower),
+        parse.one_of(STACKS, str.lower),
         "embedded",
     )
     database_url: str | None = _setting(
-        "DATABASE_URL", "Postgres 15 or newer, for STACK=external.", _postgres_url, secret=True
+        "DATABASE_URL", "Postgres 15 or newer, for STACK=external.", parse.postgres_url, secret=True
     )
     kafka_bootstrap_servers: str | None = _setting(
-        "KAFKA_BOOTSTRAP_SERVERS", "Kafka brokers as host:port, comma-separated, for STACK=external.", _bootstrap
+        "KAFKA_BOOTSTRAP_SERVERS",
+        "Kafka brokers as host:port, comma-separated, for STACK=external.",
+        parse.kafka_servers,
     )
     redis_host: str = _setting("REDIS_HOST", "Redis host, for STACK=external.", str, "127.0.0.1")
-    redis_port: int = _setting("REDIS_PORT", "Redis port, for STACK=external.", _PORT, 6379)
+    redis_port: int = _setting("REDIS_PORT", "Redis port, for STACK=external.", parse.PORT, 6379)
     redis_password: str | None = _setting("REDIS_PASSWORD", "Redis password, for STACK=external.", str, secret=True)
     redis_url: str | None = _setting(
         "REDIS_URL",
         "redis://user:password@host:port/database, or rediss://… for TLS; stands for REDIS_HOST and REDIS_PORT.",
-        _redis_url,
+        parse.redis_url,
         secret=True,
     )
     redis_tls_ca_file: Path | None = _setting(
@@ -166,7 +72,7 @@ class Settings:
     kafka_security_protocol: str = _setting(
         "KAFKA_SECURITY_PROTOCOL",
         "How Kafka is spoken to: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL.",
-        _choice(KAFKA_PROTOCOLS, str.upper),
+        parse.one_of(KAFKA_PROTOCOLS, str.upper),
         "PLAINTEXT",
     )
     kafka_ssl_ca_file: Path | None = _setting(
@@ -179,7 +85,7 @@ class Settings:
     kafka_sasl_mechanism: str = _setting(
         "KAFKA_SASL_MECHANISM",
         "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.",
-        _choice(SASL_MECHANISMS, str.upper),
+        parse.one_of(SASL_MECHANISMS, str.upper),
         "SCRAM-SHA-512",
     )
     kafka_sasl_username: str | None = _setting("KAFKA_SASL_USERNAME", "User of the brokers.", str)
@@ -187,7 +93,7 @@ class Settings:
     database_sslmode: str | None = _setting(
         "DATABASE_SSLMODE",
         "libpq's sslmode, such as verify-full; added to DATABASE_URL.",
-        _choice(SSL_MODES, str.lower),
+        parse.one_of(SSL_MODES, str.lower),
     )
     database_ssl_ca_file: Path | None = _setting(
         "DATABASE_SSL_CA_FILE", "Authorities that sign Postgres' certificate (PEM); libpq's sslrootcert.", Path
@@ -199,18 +105,24 @@ class Settings:
     host: str = _setting(
         "HOST", "Address the API listens on; beyond loopback only with an API key or web tokens.", str, "127.0.0.1"
     )
-    port: int = _setting("PORT", "Port of the API.", _PORT, 3009)
+    port: int = _setting("PORT", "Port of the API.", parse.PORT, 3009)
     port_published_on_loopback: bool = _setting(
         "PORT_PUBLISHED_ON_LOOPBACK",
         "true in a container whose port is published on 127.0.0.1 only: HOST may then be 0.0.0.0.",
-        _boolean,
+        parse.boolean,
         False,
     )
     api_hosts: tuple[str, ...] = _setting(
-        "API_HOSTS", "Names under which others reach the API, comma-separated; others are refused.", _names, ()
+        "API_HOSTS",
+        "Names under which others reach the API, comma-separated; others are refused.",
+        parse.host_names,
+        (),
     )
     cors_origins: tuple[str, ...] = _setting(
-        "CORS_ORIGINS", "Sites whose pages may call the API from a browser, comma-separated; unset: none.", _origins, ()
+        "CORS_ORIGINS",
+        "Sites whose pages may call the API from a browser, comma-separated; unset: none.",
+        parse.origins,
+        (),
     )
     jwt_keys: str | None = _setting(
         "JWT_KEYS",
@@ -221,10 +133,10 @@ class Settings:
     jwt_issuer: str | None = _setting("JWT_ISSUER", "Issuer (iss) that web tokens must have.", str)
     jwt_audience: str | None = _setting("JWT_AUDIENCE", "Audience (aud) that web tokens must have.", str)
     jwt_leeway_seconds: int = _setting(
-        "JWT_LEEWAY_SECONDS", "Difference of clocks that web tokens are allowed [s].", _integer(0, 300), 30
+        "JWT_LEEWAY_SECONDS", "Difference of clocks that web tokens are allowed [s].", parse.integer(0, 300), 30
     )
     user_service_url: str | None = _setting(
-        "USER_SERVICE_URL", "The platform's user service, whose web tokens the API may accept.", _url
+        "USER_SERVICE_URL", "The platform's user service, whose web tokens the API may accept.", parse.url
     )
     home: Path = _setting(
         "PERSONALIZE_HOME", "Folder of the embedded servers: data, logs, passwords.", Path, Path(".personalize")
@@ -246,10 +158,12 @@ class Settings:
         "System user the embedded Postgres runs as when started by root; unset: postgres if it exists, else nobody.",
         str,
     )
-    postgres_port: int = _setting("POSTGRES_PORT", "Port of the embedded Postgres; 0: a free one.", _PORT_OR_FREE, 0)
-    kafka_port: int = _setting("KAFKA_PORT", "Port of the embedded Kafka; 0: a free one.", _PORT_OR_FREE, 0)
+    postgres_port: int = _setting(
+        "POSTGRES_PORT", "Port of the embedded Postgres; 0: a free one.", parse.PORT_OR_FREE, 0
+    )
+    kafka_port: int = _setting("KAFKA_PORT", "Port of the embedded Kafka; 0: a free one.", parse.PORT_OR_FREE, 0)
     embedded_redis_port: int = _setting(
-        "EMBEDDED_REDIS_PORT", "Port of the embedded Redis; 0: a free one.", _PORT_OR_FREE, 0
+        "EMBEDDED_REDIS_PORT", "Port of the embedded Redis; 0: a free one.", parse.PORT_OR_FREE, 0
     )
     worker_instance_id: str | None = _setting(
         "WORKER_INSTANCE_ID",
@@ -257,27 +171,30 @@ class Settings:
         str,
     )
     max_poll_records: int = _setting(
-        "MAX_POLL_RECORDS", "Most records one transaction takes.", _integer(1, 1_000_000), 20_000
+        "MAX_POLL_RECORDS", "Most records one transaction takes.", parse.integer(1, 1_000_000), 20_000
     )
     dead_letter_max_share: float = _setting(
-        "DEAD_LETTER_MAX_SHARE", "Share of undecodable records above which the worker stops (exit 78).", _share, 0.05
+        "DEAD_LETTER_MAX_SHARE",
+        "Share of undecodable records above which the worker stops (exit 78).",
+        parse.share,
+        0.05,
     )
     dead_letter_min_count: int = _setting(
         "DEAD_LETTER_MIN_COUNT",
         "Records looked at before that share counts.",
-        _integer(1, 1_000_000_000),
+        parse.integer(1, 1_000_000_000),
         1_000,
     )
     dedupe_days: int = _setting(
-        "DEDUPE_DAYS", "Days of record time within which a repeated eventId is recognised.", _integer(1, 90), 7
+        "DEDUPE_DAYS", "Days of record time within which a repeated eventId is recognised.", parse.integer(1, 90), 7
     )
     list_tick_ms: int = _setting(
-        "LIST_TICK_MS", "Least time between two rewrites of one learner's lists [ms].", _integer(10, 60_000), 250
+        "LIST_TICK_MS", "Least time between two rewrites of one learner's lists [ms].", parse.integer(10, 60_000), 250
     )
     metrics_port: int = _setting(
         "METRICS_PORT",
         "Port of /metrics of a worker, recommender or jobs process; 0: a free one, printed at start.",
-        _PORT_OR_FREE,
+        parse.PORT_OR_FREE,
         0,
     )
     metrics_host: str = _setting(
@@ -290,49 +207,49 @@ class Settings:
         "REPORTING_PASSWORD",
         "When set, `personalize migrate` lets the role personalize_reporting log in with it: Grafana's read-only access"
         " to the schema reporting.",
-        _secret,
+        parse.secret,
         secret=True,
     )
     log_format: str = _setting(
         "LOG_FORMAT",
         "json, console, or auto: console on a terminal, json elsewhere.",
-        _choice(LOG_FORMATS, str.lower),
+        parse.one_of(LOG_FORMATS, str.lower),
         "auto",
     )
     recommendation_queue_concurrency: int = _setting(
         "RECOMMENDATION_QUEUE_CONCURRENCY",
         "Jobs of the queue `recommendation` that one `personalize jobs` process runs at once; 0: none.",
-        _CONCURRENCY,
+        parse.CONCURRENCY,
         1,
     )
     analytics_queue_concurrency: int = _setting(
-        "ANALYTICS_QUEUE_CONCURRENCY", "The same for the queue `analytics`.", _CONCURRENCY, 1
+        "ANALYTICS_QUEUE_CONCURRENCY", "The same for the queue `analytics`.", parse.CONCURRENCY, 1
     )
     training_queue_concurrency: int = _setting(
-        "TRAINING_QUEUE_CONCURRENCY", "The same for the queue `training`.", _CONCURRENCY, 1
+        "TRAINING_QUEUE_CONCURRENCY", "The same for the queue `training`.", parse.CONCURRENCY, 1
     )
     notification_queue_concurrency: int = _setting(
-        "NOTIFICATION_QUEUE_CONCURRENCY", "The same for the queue `notification`.", _CONCURRENCY, 4
+        "NOTIFICATION_QUEUE_CONCURRENCY", "The same for the queue `notification`.", parse.CONCURRENCY, 4
     )
     notification_webhook_url: str | None = _setting(
         "NOTIFICATION_WEBHOOK_URL",
         "Where unlocked achievements and milestones are posted to, https://…; unset: nowhere.",
-        _webhook_url,
+        parse.webhook_url,
         secret=True,
     )
     notification_webhook_secret: str | None = _setting(
-        "NOTIFICATION_WEBHOOK_SECRET", "Signs what is posted there (HMAC-SHA256).", _secret, secret=True
+        "NOTIFICATION_WEBHOOK_SECRET", "Signs what is posted there (HMAC-SHA256).", parse.secret, secret=True
     )
     notification_webhook_allow_loopback: bool = _setting(
         "NOTIFICATION_WEBHOOK_ALLOW_LOOPBACK",
         "true: the webhook may be on this machine, and then without TLS. For trying it out.",
-        _boolean,
+        parse.boolean,
         False,
     )
     notification_webhook_allow_private: bool = _setting(
         "NOTIFICATION_WEBHOOK_ALLOW_PRIVATE",
         "true: the webhook may be at an address of a private network.",
-        _boolean,
+        parse.boolean,
         False,
     )
     badge_issuer_key_file: Path | None = _setting(
@@ -351,13 +268,13 @@ class Settings:
         "TOKEN_SECRET",
         "Signs consistency tokens, keys the hash of ids in logs; unset: generated in PERSONALIZE_HOME. Several"
         " machines must share one.",
-        _secret,
+        parse.secret,
         secret=True,
     )
     ai_model_service_url: str | None = _setting(
         "AI_MODEL_SERVICE_URL",
         "A service that holds lists of recommendations to a constitution of its own (docs/neighbours.md); unset: none.",
-        _url,
+        parse.url,
     )
     openai_api_key: str | None = _setting(
         "OPENAI_API_KEY",
@@ -365,17 +282,21 @@ class Settings:
         str,
         secret=True,
     )
-    openai_base_url: str = _setting("OPENAI_BASE_URL", "Where that is asked for.", _url, "https://api.openai.com/v1")
+    openai_base_url: str = _setting(
+        "OPENAI_BASE_URL", "Where that is asked for.", parse.url, "https://api.openai.com/v1"
+    )
     openai_model: str = _setting("OPENAI_MODEL", "Which model words them.", str, "gpt-4o-mini")
     content_service_url: str | None = _setting(
         "CONTENT_SERVICE_URL",
         "Where `personalize import content` fetches the catalogue; unset: give the address.",
-        _url,
+        parse.url,
     )
     content_service_token: str | None = _setting(
         "CONTENT_SERVICE_TOKEN", "Sent to it as a bearer token.", str, secret=True
     )
-    log_level: str = _setting("LOG_LEVEL", "DEBUG, INFO, WARNING or ERROR.", _choice(LOG_LEVELS, str.upper), "INFO")
+    log_level: str = _setting(
+        "LOG_LEVEL", "DEBUG, INFO, WARNING or ERROR.", parse.one_of(LOG_LEVELS, str.upper), "INFO"
+    )
     sources: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
@@ -397,7 +318,9 @@ class Settings:
             for source, mapping in (("environment", environ), (".env", dotenv or {})):
                 text = mapping.get(variable, "").strip()
                 if text:
-                    values[item.name] = _parsed(variable, text, item.metadata["parse"], source, item.metadata["secret"])
+                    values[item.name] = _parsed(
+                        variable, text, item.metadata["parser"], source, item.metadata["secret"]
+                    )
                     sources[item.name] = source
                     break
         if "cache" not in values and environ.get("XDG_CACHE_HOME"):
@@ -426,9 +349,9 @@ def traces_wanted() -> bool:
     return any(variables.get(name) for name in endpoints)
 
 
-def _parsed(variable: str, text: str, parse: Parser, source: str, secret: bool) -> Any:
+def _parsed(variable: str, text: str, parser: Parser, source: str, secret: bool) -> Any:
     try:
-        return parse(text)
+        return parser(text)
     except ValueError as error:
         shown = MASK if secret else repr(text)
         raise SettingsError(
@@ -454,55 +377,3 @@ def _choose_stack(values: dict[str, Any], sources: dict[str, str]) -> None:
             f"STACK=external needs {' and '.join(missing)}.",
             f"set {' and '.join(missing)}, or unset STACK to use the embedded servers.",
         )
-
-
-def read_dotenv(path: Path) -> dict[str, str]:
-    """The `NAME=value` lines of a `.env` file; `#` lines and quotes around a value are dropped; {} without a file.
-
-    Raises:
-        SettingsError: naming the line that is no assignment.
-    """
-    if not path.is_file():
-        return {}
-    values: dict[str, str] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        text = line.strip().removeprefix("export ")
-        if not text or text.startswith("#"):
-            continue
-        name, equals, value = text.partition("=")
-        if not equals or not name.strip().isidentifier():
-            raise SettingsError(f"{path}:{number} is no assignment.", "write NAME=value, or start the line with #.")
-        value = value.strip()
-        if len(value) >= 2 and value[0] == value[-1] and value[0] in "'\"":
-            value = value[1:-1]
-        values[name.strip()] = value
-    return values
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One line of `personalize config show`."""
-
-    variable: str
-    value: str
-    source: str
-    doc: str
-
-
-def described(settings: Settings) -> list[Shown]:
-    """Every setting with its value (secrets masked), its source and its meaning, in declaration order."""
-    lines = []
-    for item in fields(settings):
-        if "variable" not in item.metadata:
-            continue
-        value = getattr(settings, item.name)
-        text = "" if value is None else ",".join(value) if isinstance(value, tuple) else str(value)
-        lines.append(
-            Shown(
-                variable=item.metadata["variable"],
-                value=MASK if text and item.metadata["secret"] else text,
-                source=settings.sources.get(item.name, "default"),
-                doc=item.metadata["doc"],
-            )
-        )
-    return lines

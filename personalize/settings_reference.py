@@ -1,16 +1,16 @@
-"""What does the configuration reference say?  What the settings say of themselves: `.env.example` and one page of docs.
+"""What do the settings say of themselves? The lines of `config show`, `.env.example` and one page of docs.
 
-`python -m personalize.settings_reference` (make config-docs) writes both; a test fails when they are not current.
+`python -m personalize.settings_reference` (make config-docs) writes the two files; a test fails when they are stale.
 """
 
 from __future__ import annotations
 
 import textwrap
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final
 
-from personalize.settings import Settings
+from personalize.settings import MASK, Settings
 
 _ROOT: Final = Path(__file__).resolve().parents[1]
 
@@ -43,6 +43,35 @@ _PAGE_TAIL: Final = """
 | 70 | a worker met something it does not know; supervisors start it again |
 | 78 | the share of undecodable records is above DEAD_LETTER_MAX_SHARE; a person has to look |
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One line of `personalize config show`."""
+
+    variable: str
+    value: str
+    source: str
+    doc: str
+
+
+def described(settings: Settings) -> list[Shown]:
+    """Every setting with its value (secrets masked), its source and its meaning, in declaration order."""
+    lines = []
+    for item in fields(settings):
+        if "variable" not in item.metadata:
+            continue
+        value = getattr(settings, item.name)
+        text = "" if value is None else ",".join(value) if isinstance(value, tuple) else str(value)
+        lines.append(
+            Shown(
+                variable=item.metadata["variable"],
+                value=MASK if text and item.metadata["secret"] else text,
+                source=settings.sources.get(item.name, "default"),
+                doc=item.metadata["doc"],
+            )
+        )
+    return lines
 
 
 def _default(value: object) -> str:

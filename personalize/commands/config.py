@@ -8,7 +8,8 @@ import typer
 
 from personalize.commands.options import Json
 from personalize.commands.output import console, print_json, table
-from personalize.settings import Settings, described
+from personalize.settings import Settings
+from personalize.settings_reference import described
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 

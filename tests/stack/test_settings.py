@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from personalize.dotenv import read_dotenv
 from personalize.errors import EXIT_USAGE, SettingsError
-from personalize.settings import MASK, Settings, described, read_dotenv
-from personalize.settings_reference import configuration_page, env_example
+from personalize.settings import MASK, Settings
+from personalize.settings_reference import configuration_page, described, env_example
 
 ROOT = Path(__file__).resolve().parents[2]
 URLS = {
