@@ -16,21 +16,23 @@ from projections.identities import Identities, Learner
 from projections.projection import Effects
 from projections.stores.postgres import Connection
 from schemas.commands import (
-    AchievementClaimed,
-    AchievementsPageSet,
     Command,
     ConsentSet,
     EraseRequested,
     FeedbackGiven,
-    KudosGiven,
     OverrideSet,
     PathCreated,
     PathProgressed,
     ProfileSet,
+)
+from schemas.problems import Problem
+from schemas.recognition import (
+    AchievementClaimed,
+    AchievementsPageSet,
+    KudosGiven,
     StreakFreezeTaken,
     StreakRepaired,
 )
-from schemas.problems import Problem
 
 RESERVE = """
 INSERT INTO command_result (command_id, learner_key, status)

@@ -12,9 +12,9 @@ from typing import LiteralString
 from models.learner.streaks import local_day
 from projections.projection import Effects
 from projections.stores.postgres import Connection
-from schemas.commands import AchievementsPageSet, KudosGiven
 from schemas.event_time import epoch_ms
 from schemas.problems import Problem
+from schemas.recognition import AchievementsPageSet, KudosGiven
 
 CONSENTS: LiteralString = "SELECT consent & 32 <> 0 FROM learners WHERE learner_key = %(learner_key)s"
 PUT_PAGE: LiteralString = """

@@ -26,9 +26,9 @@ from models.learner.streaks import (
     zone_history,
 )
 from projections.stores.postgres import Connection
-from schemas.commands import FreezeSource, StreakFreezeTaken, StreakRepaired
 from schemas.event_time import epoch_ms
 from schemas.problems import Problem
+from schemas.recognition import FreezeSource, StreakFreezeTaken, StreakRepaired
 
 EARNED_EVERY_DAYS = 7
 """Active days that earn one freeze."""

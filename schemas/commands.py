@@ -7,36 +7,22 @@ adds `commandId`, `issuedAt` and what stands in the path of the URL.
 
 from __future__ import annotations
 
-from datetime import date
 from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from schemas.event_time import EventTime
+from schemas.command_fields import CommandId, IssuedAt, Request, UserId
 from schemas.fields import Identifier, Label, LanguageTag, Level, Line, SchemaVersion, SecondsOfDay, Share, TimeZoneName
 from schemas.overrides import Override
 from schemas.paths import PathRequest
-
-CommandId = Annotated[
-    Identifier,
-    Meta(
-        description="The sender's id of this command, 1 to 128 characters. The same userId and commandId is the same "
-        "command: it is carried out once and keeps its verdict.",
-        examples=["0190a5b2-7c1e-7b3a-9f00-1234567890ab"],
-    ),
-]
-UserId = Annotated[
-    Identifier,
-    Meta(description="The platform's id of the learner; also the record key. 1 to 128 characters.", examples=["u-17"]),
-]
-IssuedAt = Annotated[
-    EventTime,
-    Meta(
-        description="When it was asked for: RFC 3339 text with a zone, or whole milliseconds since 1970.",
-        examples=["2024-05-01T12:34:56.789Z"],
-    ),
-]
+from schemas.recognition import (
+    AchievementClaimed,
+    AchievementsPageSet,
+    KudosGiven,
+    StreakFreezeTaken,
+    StreakRepaired,
+)
 
 
 class LearningStyle(StrEnum):
@@ -87,7 +73,7 @@ class Habit(StrEnum):
     EVENING = "evening"
 
 
-class ProfileRequest(Struct, frozen=True, kw_only=True, rename="camel", gc=False, omit_defaults=True):
+class ProfileRequest(Request, frozen=True, kw_only=True):
     """A learner's declared profile, whole: what is absent is unset, not kept."""
 
     user_id: UserId
@@ -143,7 +129,7 @@ class ProfileSet(ProfileRequest, frozen=True, kw_only=True, tag_field="command",
     schema_version: SchemaVersion = 1
 
 
-class FeedbackRequest(Struct, frozen=True, kw_only=True, rename="camel", gc=False, omit_defaults=True):
+class FeedbackRequest(Request, frozen=True, kw_only=True):
     """What a learner did with a recommendation."""
 
     content_id: Annotated[Identifier, Meta(description="The recommended content.", examples=["algebra-3"])]
@@ -162,7 +148,7 @@ class FeedbackGiven(FeedbackRequest, frozen=True, kw_only=True, tag_field="comma
     schema_version: SchemaVersion = 1
 
 
-class OverrideRequest(Struct, frozen=True, kw_only=True, rename="camel", gc=False, omit_defaults=True):
+class OverrideRequest(Request, frozen=True, kw_only=True):
     """A learner's own rule for recommendations; it wins over every score."""
 
     override: Annotated[Override, Meta(description="The rule; its `kind` says which.")]
@@ -187,7 +173,7 @@ class PathCreated(PathRequest, frozen=True, kw_only=True, tag_field="command", t
     schema_version: SchemaVersion = 1
 
 
-class ProgressRequest(Struct, frozen=True, kw_only=True, rename="camel", gc=False, omit_defaults=True):
+class ProgressRequest(Request, frozen=True, kw_only=True):
     """How far a learner is in a module of a path."""
 
     module_id: Annotated[Identifier, Meta(description="The module, by its id within the path.", examples=["module-1"])]
@@ -209,125 +195,6 @@ class PathProgressed(ProgressRequest, frozen=True, kw_only=True, tag_field="comm
     command_id: CommandId
     user_id: UserId
     path_id: Annotated[Identifier, Meta(description="The path, as the API named it.", examples=["path-2"])]
-    issued_at: IssuedAt
-    schema_version: SchemaVersion = 1
-
-
-class AchievementClaimed(
-    Struct,
-    frozen=True,
-    kw_only=True,
-    rename="camel",
-    gc=False,
-    omit_defaults=True,
-    tag_field="command",
-    tag="AchievementClaimed",
-):
-    """A learner claimed an achievement that they unlocked."""
-
-    command_id: CommandId
-    user_id: UserId
-    achievement_id: Annotated[Identifier, Meta(description="The achievement, by its rule's id.", examples=["first-10"])]
-    issued_at: IssuedAt
-    schema_version: SchemaVersion = 1
-
-
-class PageRequest(Struct, frozen=True, kw_only=True, rename="camel", gc=False, omit_defaults=True):
-    """A learner's achievements are to stand on a public page under a name of the learner's choice."""
-
-    display_name: Annotated[
-        Annotated[str, Meta(min_length=1, max_length=64)],
-        Meta(description="The name shown on the page; nothing else tells who it is.", examples=["Ada L."]),
-    ]
-
-
-class AchievementsPageSet(
-    Struct,
-    frozen=True,
-    kw_only=True,
-    rename="camel",
-    gc=False,
-    omit_defaults=True,
-    tag_field="command",
-    tag="AchievementsPageSet",
-):
-    """A learner put their achievements on a public page, or took it back."""
-
-    command_id: CommandId
-    user_id: UserId
-    issued_at: IssuedAt
-    active: Annotated[bool, Meta(description="False takes the page back.", examples=[True])]
-    display_name: Annotated[str, Meta(max_length=64, description="The name shown on it.", examples=["Ada L."])] = ""
-    page_token: Annotated[
-        str,
-        Meta(
-            max_length=64,
-            description="What the page is found by, minted by the API.",
-            examples=["q0mS9cXw1sVJm3Zb2kYx7dPn5uTa8hRe"],
-        ),
-    ] = ""
-    schema_version: SchemaVersion = 1
-
-
-class KudosRequest(Struct, frozen=True, kw_only=True, rename="camel", gc=False, omit_defaults=True):
-    """A peer congratulates a learner on an achievement."""
-
-    giver_id: Annotated[
-        Identifier, Meta(description="The platform's id of the peer; not the learner's own.", examples=["u-18"])
-    ]
-
-
-class KudosGiven(KudosRequest, frozen=True, kw_only=True, tag_field="command", tag="KudosGiven"):
-    """A peer gave a learner kudos; `userId` is who receives them."""
-
-    command_id: CommandId
-    user_id: UserId
-    achievement_id: Annotated[Identifier, Meta(description="The achievement, by its rule's id.", examples=["finisher"])]
-    issued_at: IssuedAt
-    schema_version: SchemaVersion = 1
-
-
-class FreezeSource(StrEnum):
-    """Where a streak freeze comes from."""
-
-    EARNED = "EARNED"
-    BOUGHT = "BOUGHT"
-
-
-class FreezeRequest(Struct, frozen=True, kw_only=True, rename="camel", gc=False, omit_defaults=True):
-    """A freeze is to be put by; it covers one missed day of a streak later on."""
-
-    source: Annotated[
-        FreezeSource,
-        Meta(
-            description="EARNED takes one that active days earned; BOUGHT is vouched for by the platform's shop.",
-            examples=["EARNED"],
-        ),
-    ] = FreezeSource.EARNED
-
-
-class StreakFreezeTaken(FreezeRequest, frozen=True, kw_only=True, tag_field="command", tag="StreakFreezeTaken"):
-    """A learner put a streak freeze by."""
-
-    command_id: CommandId
-    user_id: UserId
-    issued_at: IssuedAt
-    schema_version: SchemaVersion = 1
-
-
-class RepairRequest(Struct, frozen=True, kw_only=True, rename="camel", gc=False, omit_defaults=True):
-    """A missed day of a streak is to be covered afterwards."""
-
-    missed_day: Annotated[
-        date, Meta(description="The missed day, in the learner's own calendar.", examples=["2024-05-02"])
-    ]
-
-
-class StreakRepaired(RepairRequest, frozen=True, kw_only=True, tag_field="command", tag="StreakRepaired"):
-    """A learner repaired a streak."""
-
-    command_id: CommandId
-    user_id: UserId
     issued_at: IssuedAt
     schema_version: SchemaVersion = 1
 
@@ -368,16 +235,7 @@ class ConsentSet(ConsentRequest, frozen=True, kw_only=True, tag_field="command",
     schema_version: SchemaVersion = 1
 
 
-class EraseRequested(
-    Struct,
-    frozen=True,
-    kw_only=True,
-    rename="camel",
-    gc=False,
-    omit_defaults=True,
-    tag_field="command",
-    tag="EraseRequested",
-):
+class EraseRequested(Request, frozen=True, kw_only=True, tag_field="command", tag="EraseRequested"):
     """A learner is to be forgotten: everything that is kept about them is erased."""
 
     command_id: CommandId

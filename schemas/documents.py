@@ -12,13 +12,9 @@ from schemas.commands import (
     Command,
     ConsentRequest,
     FeedbackRequest,
-    FreezeRequest,
-    KudosRequest,
     OverrideRequest,
-    PageRequest,
     ProfileRequest,
     ProgressRequest,
-    RepairRequest,
 )
 from schemas.experiments import Experiment, Reported
 from schemas.impressions import ImpressionServed
@@ -30,6 +26,7 @@ from schemas.paths import PathRequest
 from schemas.problems import Problem
 from schemas.read_models import Achievements, Profile, SharedPage
 from schemas.receipts import CommandReceipt, IngestReceipt
+from schemas.recognition import FreezeRequest, KudosRequest, PageRequest, RepairRequest
 from schemas.skills import SkillReport
 
 

@@ -11,53 +11,35 @@ from schemas.fields import ContentType, Identifier, Label
 ContentId = Annotated[Identifier, Meta(description="The content that the rule is about.", examples=["algebra-3"])]
 
 
-class Hide(
-    Struct, frozen=True, kw_only=True, rename="camel", gc=False, omit_defaults=True, tag_field="kind", tag="hide"
-):
+class _Rule(Struct, frozen=True, kw_only=True, rename="camel", gc=False, omit_defaults=True, tag_field="kind"):
+    """What all rules share: how they are spelled on the wire."""
+
+
+class Hide(_Rule, frozen=True, kw_only=True, tag="hide"):
     """Never recommend this content."""
 
     content_id: ContentId
 
 
-class Pin(Struct, frozen=True, kw_only=True, rename="camel", gc=False, omit_defaults=True, tag_field="kind", tag="pin"):
+class Pin(_Rule, frozen=True, kw_only=True, tag="pin"):
     """Always show this content first."""
 
     content_id: ContentId
 
 
-class NeverShowTopic(
-    Struct,
-    frozen=True,
-    kw_only=True,
-    rename="camel",
-    gc=False,
-    omit_defaults=True,
-    tag_field="kind",
-    tag="neverShowTopic",
-):
+class NeverShowTopic(_Rule, frozen=True, kw_only=True, tag="neverShowTopic"):
     """Never recommend content of this topic."""
 
     topic: Annotated[Label, Meta(description="The topic, 1 to 128 characters.", examples=["calculus"])]
 
 
-class NeverShowContentType(
-    Struct,
-    frozen=True,
-    kw_only=True,
-    rename="camel",
-    gc=False,
-    omit_defaults=True,
-    tag_field="kind",
-    tag="neverShowContentType",
-):
+class NeverShowContentType(_Rule, frozen=True, kw_only=True, tag="neverShowContentType"):
     """Never recommend content of this kind."""
 
     content_type: Annotated[ContentType, Meta(description="The kind, 1 to 64 characters.", examples=["video"])]
 
 
-class PreferTopic(
-    Struct, frozen=True, kw_only=True, rename="camel", gc=False, omit_defaults=True, tag_field="kind", tag="preferTopic"
-):
+class PreferTopic(_Rule, frozen=True, kw_only=True, tag="preferTopic"):
     """Show more, or less, of this topic than the engine would: an override of the learnt preference."""
 
     topic: Annotated[Label, Meta(description="The topic, 1 to 128 characters.", examples=["algebra"])]
@@ -67,9 +49,7 @@ class PreferTopic(
     ] = 1.0
 
 
-class OptOut(
-    Struct, frozen=True, kw_only=True, rename="camel", gc=False, omit_defaults=True, tag_field="kind", tag="optOut"
-):
+class OptOut(_Rule, frozen=True, kw_only=True, tag="optOut"):
     """Do not personalise: show what anyone would be shown."""
 
 

@@ -27,16 +27,12 @@ from projections.reads.command_results import Verdict
 from projections.reads.freshness import moment, relevant
 from projections.stores.postgres_pool import Unavailable
 from schemas import examples
-from schemas.commands import (
-    AchievementClaimed,
-    Command,
-    ProfileRequest,
-    ProfileSet,
-)
+from schemas.commands import Command, ProfileRequest, ProfileSet
 from schemas.decode import JsonDecoder
 from schemas.invalid import Invalid
 from schemas.problems import Problem
 from schemas.receipts import CommandReceipt, CommandStatus
+from schemas.recognition import AchievementClaimed
 from schemas.topics import LEARNER_COMMANDS
 
 NOTHING = frozenset[str]()

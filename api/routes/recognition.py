@@ -21,10 +21,10 @@ from api.routes.commands import envelope, issue, segment
 from api.routes.exchange import HttpRequest, json_answer, not_found, request_headers, route
 from projections.reads import recognition
 from schemas import examples
-from schemas.commands import AchievementsPageSet, KudosGiven, KudosRequest, PageRequest
 from schemas.decode import JsonDecoder
 from schemas.invalid import Invalid
 from schemas.read_models import SharedPage
+from schemas.recognition import AchievementsPageSet, KudosGiven, KudosRequest, PageRequest
 
 NOTHING = frozenset[str]()
 _PERIOD = frozenset({"period"})

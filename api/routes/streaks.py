@@ -17,9 +17,15 @@ from api.problems import Answer, invalid_body
 from api.routes.commands import envelope, issue, segment
 from api.routes.exchange import HttpRequest, request_headers, route
 from schemas import examples
-from schemas.commands import FreezeRequest, FreezeSource, RepairRequest, StreakFreezeTaken, StreakRepaired
 from schemas.decode import JsonDecoder
 from schemas.invalid import Invalid
+from schemas.recognition import (
+    FreezeRequest,
+    FreezeSource,
+    RepairRequest,
+    StreakFreezeTaken,
+    StreakRepaired,
+)
 
 NOTHING = frozenset[str]()
 _FREEZE_BODY: JsonDecoder[FreezeRequest] = JsonDecoder(FreezeRequest)
