@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from schemas import examples
 from schemas.analytics import Analytics
 from schemas.catalogue import ContentSet
 from schemas.commands import (
@@ -16,6 +15,7 @@ from schemas.commands import (
     ProfileRequest,
     ProgressRequest,
 )
+from schemas.examples import content_answers, insight_answers, learner_answers, messages, receipts, requests
 from schemas.experiments import Experiment, Reported
 from schemas.impressions import ImpressionServed
 from schemas.interactions import Interaction
@@ -41,32 +41,32 @@ class Document:
 
 
 DOCUMENTS: tuple[Document, ...] = (
-    Document("interaction", Interaction, examples.INTERACTION, "topic"),
-    Document("learner-command", Command, examples.COMMAND, "topic"),
-    Document("impression-served", ImpressionServed, examples.IMPRESSION, "topic"),
-    Document("content-set", ContentSet, examples.CONTENT, "topic"),
-    Document("notification", Notification, examples.NOTIFICATION, "topic"),
-    Document("experiment", Experiment, examples.EXPERIMENT, "request"),
-    Document("profile-request", ProfileRequest, examples.PROFILE_REQUEST, "request"),
-    Document("feedback-request", FeedbackRequest, examples.FEEDBACK_REQUEST, "request"),
-    Document("override-request", OverrideRequest, examples.OVERRIDE_REQUEST, "request"),
-    Document("consent-request", ConsentRequest, examples.CONSENT_REQUEST, "request"),
-    Document("page-request", PageRequest, examples.PAGE_REQUEST, "request"),
-    Document("kudos-request", KudosRequest, examples.KUDOS_REQUEST, "request"),
-    Document("freeze-request", FreezeRequest, examples.FREEZE_REQUEST, "request"),
-    Document("repair-request", RepairRequest, examples.REPAIR_REQUEST, "request"),
-    Document("path-request", PathRequest, examples.PATH_REQUEST, "request"),
-    Document("progress-request", ProgressRequest, examples.PROGRESS_REQUEST, "request"),
-    Document("profile", Profile, examples.PROFILE, "answer"),
-    Document("skill-report", SkillReport, examples.SKILLS, "answer"),
-    Document("recommendation", Recommendation, examples.RECOMMENDATION, "answer"),
-    Document("trending-item", TrendingItem, examples.TRENDING_ITEM, "answer"),
-    Document("achievements", Achievements, examples.ACHIEVEMENTS, "answer"),
-    Document("analytics", Analytics, examples.ANALYTICS, "answer"),
-    Document("experiment-report", Reported, examples.EXPERIMENT_REPORT, "answer"),
-    Document("shared-page", SharedPage, examples.SHARED_PAGE, "answer"),
-    Document("learning-path", LearningPath, examples.LEARNING_PATH, "answer"),
-    Document("ingest-receipt", IngestReceipt, examples.INGEST_RECEIPT, "answer"),
-    Document("command-receipt", CommandReceipt, examples.COMMAND_RECEIPT, "answer"),
-    Document("problem", Problem, examples.PROBLEM, "answer"),
+    Document("interaction", Interaction, messages.INTERACTION, "topic"),
+    Document("learner-command", Command, messages.COMMAND, "topic"),
+    Document("impression-served", ImpressionServed, messages.IMPRESSION, "topic"),
+    Document("content-set", ContentSet, messages.CONTENT, "topic"),
+    Document("notification", Notification, messages.NOTIFICATION, "topic"),
+    Document("experiment", Experiment, requests.EXPERIMENT, "request"),
+    Document("profile-request", ProfileRequest, requests.PROFILE, "request"),
+    Document("feedback-request", FeedbackRequest, requests.FEEDBACK, "request"),
+    Document("override-request", OverrideRequest, requests.OVERRIDE, "request"),
+    Document("consent-request", ConsentRequest, requests.CONSENT, "request"),
+    Document("page-request", PageRequest, requests.PAGE, "request"),
+    Document("kudos-request", KudosRequest, requests.KUDOS, "request"),
+    Document("freeze-request", FreezeRequest, requests.FREEZE, "request"),
+    Document("repair-request", RepairRequest, requests.REPAIR, "request"),
+    Document("path-request", PathRequest, requests.PATH, "request"),
+    Document("progress-request", ProgressRequest, requests.PROGRESS, "request"),
+    Document("profile", Profile, learner_answers.PROFILE, "answer"),
+    Document("skill-report", SkillReport, learner_answers.SKILLS, "answer"),
+    Document("recommendation", Recommendation, content_answers.RECOMMENDATION, "answer"),
+    Document("trending-item", TrendingItem, content_answers.TRENDING_ITEM, "answer"),
+    Document("achievements", Achievements, learner_answers.ACHIEVEMENTS, "answer"),
+    Document("analytics", Analytics, insight_answers.ANALYTICS, "answer"),
+    Document("experiment-report", Reported, insight_answers.EXPERIMENT_REPORT, "answer"),
+    Document("shared-page", SharedPage, learner_answers.SHARED_PAGE, "answer"),
+    Document("learning-path", LearningPath, learner_answers.LEARNING_PATH, "answer"),
+    Document("ingest-receipt", IngestReceipt, receipts.INGEST, "answer"),
+    Document("command-receipt", CommandReceipt, receipts.COMMAND, "answer"),
+    Document("problem", Problem, receipts.PROBLEM, "answer"),
 )

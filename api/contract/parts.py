@@ -7,7 +7,7 @@ from typing import Any
 
 from api.contract.vocabulary import Header, Link, Parameter, Reply
 from api.parameters import TOKEN
-from schemas.examples import COMMAND_RECEIPT
+from schemas.examples import receipts
 from schemas.fields import MAX_ID_LENGTH, NO_NUL
 from schemas.receipts import CommandReceipt
 
@@ -159,7 +159,7 @@ def published(description: str, kind: Any, examples: Sequence[Any]) -> Mapping[i
 def verdicts(created: str | None = None, *links: Link) -> Mapping[int, Reply]:
     """The answers of a command that is not refused; ``created`` says what a 201 means, None: there is none."""
     links = (COMMAND_LINK, *links)
-    done, pending = COMMAND_RECEIPT[2], COMMAND_RECEIPT[0]
+    done, pending = receipts.COMMAND[2], receipts.COMMAND[0]
     headers = (CACHE_CONTROL, CONSISTENCY_TOKEN)
     replies = {
         200: Reply(description="Carried out.", type=CommandReceipt, examples=[done], headers=headers, links=links),

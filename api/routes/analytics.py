@@ -15,8 +15,8 @@ from api.routes.ready import kept_answer
 from projections.reads import experiments
 from projections.reads.analytics import report
 from projections.reads.freshness import Seen
-from schemas import examples
 from schemas.analytics import Analytics
+from schemas.examples import insight_answers
 from schemas.experiments import Reported
 
 KNOWN = frozenset({"period", "metric"})
@@ -30,7 +30,7 @@ _ANALYTICS = Contract(
         choice_parameter("period", "UTC days that end today.", USUAL_PERIOD, report.PERIODS),
         choice_parameter("metric", "What is asked about.", USUAL_METRIC, tuple(report.METRICS)),
     ),
-    replies={200: fresh("The figures.", Analytics, examples.ANALYTICS)},
+    replies={200: fresh("The figures.", Analytics, insight_answers.ANALYTICS)},
 )
 _EXPERIMENTS = Contract(
     summary="What experiments say now",
@@ -40,7 +40,7 @@ _EXPERIMENTS = Contract(
         200: Reply(
             description="Their newest reports.",
             type=list[Reported],
-            examples=[examples.EXPERIMENT_REPORT],
+            examples=[insight_answers.EXPERIMENT_REPORT],
             headers=(CACHE_CONTROL,),
         )
     },

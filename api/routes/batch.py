@@ -15,8 +15,8 @@ from api.problems import Answer, ProblemError, invalid_body
 from api.recommendations import Asked, Lists, context_of
 from api.routes.exchange import HttpRequest, json_answer, request_headers, route
 from projections.reads.freshness import moment
-from schemas import examples
 from schemas.decode import JsonDecoder
+from schemas.examples import content_answers, requests
 from schemas.invalid import Invalid
 from schemas.lists import BatchRequest, BatchResult, ListRequest, ListResult, RecommendationType
 from schemas.problems import Problem
@@ -28,8 +28,8 @@ _POST = Contract(
     summary="Several lists in one question",
     description="Each request is answered for itself, in order: a list, or the problem that it met.",
     tag="Recommendations",
-    body=Body(type=BatchRequest, examples=examples.BATCH_REQUEST),
-    replies={200: Reply(description="The lists.", type=BatchResult, examples=examples.BATCH_RESULT)},
+    body=Body(type=BatchRequest, examples=requests.BATCH),
+    replies={200: Reply(description="The lists.", type=BatchResult, examples=content_answers.BATCH_RESULT)},
 )
 
 

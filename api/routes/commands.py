@@ -26,9 +26,9 @@ from projections.reads import command_results
 from projections.reads.command_results import Verdict
 from projections.reads.freshness import moment, relevant
 from projections.stores.postgres_pool import Unavailable
-from schemas import examples
 from schemas.commands import Command, ProfileRequest, ProfileSet
 from schemas.decode import JsonDecoder
+from schemas.examples import receipts, requests
 from schemas.invalid import Invalid
 from schemas.problems import Problem
 from schemas.receipts import CommandReceipt, CommandStatus
@@ -43,7 +43,7 @@ _SET_PROFILE = Contract(
     description="What is absent is unset, not kept.",
     tag="Learners",
     parameters=(PREFER,),
-    body=Body(type=ProfileRequest, examples=examples.PROFILE_REQUEST),
+    body=Body(type=ProfileRequest, examples=requests.PROFILE),
     replies=verdicts("The learner's first profile.", PROFILE_LINK),
 )
 _CLAIM = Contract(
@@ -61,7 +61,7 @@ _VERDICT = Contract(
         200: Reply(
             description="The verdict, or `pending` while the presented token is not reached.",
             type=CommandReceipt,
-            examples=examples.COMMAND_RECEIPT,
+            examples=receipts.COMMAND,
             headers=(CACHE_CONTROL, RETRY_AFTER),
         )
     },

@@ -16,9 +16,9 @@ from api.problems import Answer
 from api.publisher import Outgoing
 from api.routes.exchange import HttpRequest, request_headers, request_id, route
 from api.writes import Checked, check_items, publish, receipt_answer
-from schemas import examples
 from schemas.catalogue import ContentSet
 from schemas.decode import decode_content
+from schemas.examples import messages
 from schemas.invalid import Invalid
 from schemas.receipts import RejectedItem
 from schemas.topics import CATALOGUE
@@ -40,7 +40,7 @@ _POST = Contract(
     description="Each piece of content is whole: what is absent is unset, not kept.",
     tag="Events",
     parameters=(PREFER,),
-    body=Body(type=ContentSet, examples=examples.CONTENT, several=True),
+    body=Body(type=ContentSet, examples=messages.CONTENT, several=True),
     replies=published("What became of each piece; good ones are in the log.", ContentReceipt, [_RECEIPT]),
 )
 _DELETE = Contract(

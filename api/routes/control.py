@@ -20,9 +20,9 @@ from api.routes.commands import envelope, issue, segment
 from api.routes.exchange import HttpRequest, request_headers, route
 from projections.reads import recommendations
 from projections.stores.redis import Versioned, recommendations_key
-from schemas import examples
 from schemas.commands import FeedbackGiven, FeedbackRequest, OverrideRequest, OverrideSet
 from schemas.decode import JsonDecoder
+from schemas.examples import requests
 from schemas.invalid import Invalid
 from schemas.lists import RecommendationType
 
@@ -36,7 +36,7 @@ _GIVE_FEEDBACK = Contract(
     description="`hidden` and `dismissed` hold from the verdict on; all of it teaches the models.",
     tag="Recommendations",
     parameters=(PREFER,),
-    body=Body(type=FeedbackRequest, examples=examples.FEEDBACK_REQUEST),
+    body=Body(type=FeedbackRequest, examples=requests.FEEDBACK),
     replies=verdicts(),
     problems={404: "There is no such content."},
 )
@@ -45,7 +45,7 @@ _SET_OVERRIDE = Contract(
     description="Rules win over every score, from the verdict on.",
     tag="Recommendations",
     parameters=(PREFER,),
-    body=Body(type=OverrideRequest, examples=examples.OVERRIDE_REQUEST),
+    body=Body(type=OverrideRequest, examples=requests.OVERRIDE),
     replies=verdicts(),
     problems={404: "There is no such content.", 409: "The learner has as many rules as one may have."},
 )

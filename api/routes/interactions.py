@@ -15,8 +15,8 @@ from api.problems import Answer
 from api.publisher import Outgoing
 from api.routes.exchange import HttpRequest, request_headers, request_id, route
 from api.writes import Checked, check_items, publish, receipt_answer
-from schemas import examples
 from schemas.decode import decode_interaction
+from schemas.examples import messages, receipts
 from schemas.interactions import Interaction
 from schemas.invalid import Invalid
 from schemas.receipts import IngestReceipt
@@ -27,8 +27,8 @@ _POST = Contract(
     description="Idempotent by `eventId`: the same `userId` and `eventId` count once.",
     tag="Events",
     parameters=(PREFER,),
-    body=Body(type=Interaction, examples=examples.INTERACTION, several=True),
-    replies=published("What became of each item; good ones are in the log.", IngestReceipt, examples.INGEST_RECEIPT),
+    body=Body(type=Interaction, examples=messages.INTERACTION, several=True),
+    replies=published("What became of each item; good ones are in the log.", IngestReceipt, receipts.INGEST),
 )
 
 

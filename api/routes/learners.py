@@ -23,9 +23,9 @@ from api.problems import Answer, Headers, invalid_body
 from api.routes.commands import envelope, issue, segment
 from api.routes.exchange import HttpRequest, json_answer, request_headers, route
 from projections.reads import learners
-from schemas import examples
 from schemas.commands import ConsentRequest, ConsentSet, EraseRequested
 from schemas.decode import JsonDecoder
+from schemas.examples import learner_answers, requests
 from schemas.fields import MAX_ID_LENGTH
 from schemas.invalid import Invalid
 from schemas.read_models import LearnerEntry, LearnerPage
@@ -48,7 +48,7 @@ _SEARCH = Contract(
         200: Reply(
             description="A page.",
             type=LearnerPage,
-            examples=examples.LEARNER_PAGE,
+            examples=learner_answers.LEARNER_PAGE,
             headers=(CACHE_CONTROL, NEXT_PAGE),
         )
     },
@@ -65,7 +65,7 @@ _SET_CONSENT = Contract(
     description="Counts for what happens from now on; purposes that are not named keep what was said before.",
     tag="Learners",
     parameters=(PREFER,),
-    body=Body(type=ConsentRequest, examples=examples.CONSENT_REQUEST),
+    body=Body(type=ConsentRequest, examples=requests.CONSENT),
     replies=verdicts(),
 )
 

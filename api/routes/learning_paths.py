@@ -31,9 +31,9 @@ from api.routes.commands import envelope, issue, segment
 from api.routes.exchange import HttpRequest, json_answer, not_found, request_headers, route
 from projections.reads import learning_paths
 from projections.reads.learning_paths import PathPlace
-from schemas import examples
 from schemas.commands import PathCreated, PathProgressed, ProgressRequest
 from schemas.decode import JsonDecoder
+from schemas.examples import learner_answers, requests
 from schemas.fields import MAX_ID_LENGTH, MAX_RECORD_BYTES
 from schemas.invalid import Invalid
 from schemas.learning_paths import LearningPath, PathSummary
@@ -52,7 +52,7 @@ _CREATE = Contract(
     description="Prerequisites come first; a circle of them is refused, and printed in the detail.",
     tag="Learning paths",
     parameters=(PREFER, IDEMPOTENCY_KEY),
-    body=Body(type=PathRequest, examples=examples.PATH_REQUEST),
+    body=Body(type=PathRequest, examples=requests.PATH),
     replies=verdicts("The path; `Location` names it.", PATHS_LINK),
     problems={409: "There is a path with this id."},
 )
@@ -75,7 +75,11 @@ _OF_LEARNER = Contract(
     ),
     replies={
         200: fresh(
-            "A page of paths.", tuple[PathSummary, ...], [examples.PATH_SUMMARIES], PATH_LINK, headers=(NEXT_PAGE,)
+            "A page of paths.",
+            tuple[PathSummary, ...],
+            [learner_answers.PATH_SUMMARIES],
+            PATH_LINK,
+            headers=(NEXT_PAGE,),
         )
     },
     problems={404: "The learner is not known."},
@@ -84,14 +88,14 @@ _ONE = Contract(
     summary="A learning path as it stands for its learner",
     tag="Learning paths",
     parameters=(*READ_TOKEN, PREFER),
-    replies={200: fresh("The path.", LearningPath, examples.LEARNING_PATH)},
+    replies={200: fresh("The path.", LearningPath, learner_answers.LEARNING_PATH)},
     problems={404: "The path is not known."},
 )
 _REPORT = Contract(
     summary="Report how far a module is",
     tag="Learning paths",
     parameters=(*READ_TOKEN, PREFER, IDEMPOTENCY_KEY),
-    body=Body(type=ProgressRequest, examples=examples.PROGRESS_REQUEST),
+    body=Body(type=ProgressRequest, examples=requests.PROGRESS),
     replies=verdicts(),
     problems={404: "The path, or the module within it, is not known."},
 )

@@ -29,7 +29,7 @@ from projections.reads.content import Content
 from projections.reads.freshness import Seen
 from projections.reads.trending import TrendingQuestion
 from projections.stores.postgres_pool import ReadPool
-from schemas import examples
+from schemas.examples import content_answers, learner_answers
 from schemas.lists import TrendingItem
 from schemas.read_models import Achievements, Profile
 from schemas.skills import SkillReport
@@ -44,7 +44,7 @@ _PROFILE = Contract(
     summary="A learner's profile and what is known of the learner",
     tag="Learners",
     parameters=(*READ_TOKEN, PREFER),
-    replies={200: fresh("The profile.", Profile, examples.PROFILE)},
+    replies={200: fresh("The profile.", Profile, learner_answers.PROFILE)},
     problems={404: "The learner is not known."},
 )
 _SKILLS = Contract(
@@ -56,14 +56,14 @@ _SKILLS = Contract(
         *READ_TOKEN,
         PREFER,
     ),
-    replies={200: fresh("The skills.", SkillReport, examples.SKILLS)},
+    replies={200: fresh("The skills.", SkillReport, learner_answers.SKILLS)},
     problems={404: "The learner is not known."},
 )
 _ACHIEVEMENTS = Contract(
     summary="What a learner unlocked, and how far the next is",
     tag="Achievements",
     parameters=(*READ_TOKEN, PREFER),
-    replies={200: fresh("The achievements.", Achievements, examples.ACHIEVEMENTS, CLAIM_LINK)},
+    replies={200: fresh("The achievements.", Achievements, learner_answers.ACHIEVEMENTS, CLAIM_LINK)},
     problems={404: "The learner is not known."},
 )
 _TRENDING = Contract(
@@ -77,13 +77,13 @@ _TRENDING = Contract(
         *READ_TOKEN,
         PREFER,
     ),
-    replies={200: fresh("Best first.", tuple[TrendingItem, ...], [examples.TRENDING_ITEM], CONTENT_LINK)},
+    replies={200: fresh("Best first.", tuple[TrendingItem, ...], [content_answers.TRENDING_ITEM], CONTENT_LINK)},
 )
 _CONTENT = Contract(
     summary="A piece of content as the catalogue has it",
     tag="Events",
     parameters=(*READ_TOKEN, PREFER),
-    replies={200: fresh("The content.", Content, examples.CONTENT_ENTRY)},
+    replies={200: fresh("The content.", Content, content_answers.CONTENT_ENTRY)},
     problems={404: "Nothing has ever named this content."},
 )
 

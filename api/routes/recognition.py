@@ -20,8 +20,8 @@ from api.problems import Answer, invalid_body
 from api.routes.commands import envelope, issue, segment
 from api.routes.exchange import HttpRequest, json_answer, not_found, request_headers, route
 from projections.reads import recognition
-from schemas import examples
 from schemas.decode import JsonDecoder
+from schemas.examples import learner_answers, requests
 from schemas.invalid import Invalid
 from schemas.read_models import SharedPage
 from schemas.recognition import AchievementsPageSet, KudosGiven, KudosRequest, PageRequest
@@ -38,7 +38,7 @@ _SHARE = Contract(
     description="Only with the consent `share`. The page is found by its token alone, which the achievements name.",
     tag="Achievements",
     parameters=(PREFER, IDEMPOTENCY_KEY),
-    body=Body(type=PageRequest, examples=examples.PAGE_REQUEST),
+    body=Body(type=PageRequest, examples=requests.PAGE),
     replies=verdicts(),
     problems={409: "The learner has not agreed to `share`."},
 )
@@ -54,7 +54,7 @@ _GIVE_KUDOS = Contract(
     description="Once a giver and achievement, to others only, and to learners who consent to `share`.",
     tag="Achievements",
     parameters=(PREFER, IDEMPOTENCY_KEY),
-    body=Body(type=KudosRequest, examples=examples.KUDOS_REQUEST),
+    body=Body(type=KudosRequest, examples=requests.KUDOS),
     replies=verdicts("The kudos."),
     problems={
         404: "The learner shares no such achievement, or the giver is not known.",
@@ -77,7 +77,7 @@ _SHOW_ONE = Contract(
 _SHOW_JSON = Contract(
     summary="A shared page, for programs",
     tag="Achievements",
-    replies={200: Reply(description="What the page shows.", type=SharedPage, examples=examples.SHARED_PAGE)},
+    replies={200: Reply(description="What the page shows.", type=SharedPage, examples=learner_answers.SHARED_PAGE)},
     problems={404: "There is no such page, or none any more."},
 )
 _CREDENTIAL = Contract(

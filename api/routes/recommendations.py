@@ -9,7 +9,7 @@ from api.contract.vocabulary import Contract, Parameter
 from api.problems import Answer
 from api.recommendations import BEST, LARGEST_LIMIT, TYPES, USUAL_LIMIT, Lists
 from api.routes.exchange import HttpRequest, request_headers, route
-from schemas import examples
+from schemas.examples import content_answers
 from schemas.lists import Recommendation
 
 _RECOMMENDATIONS = Contract(
@@ -30,7 +30,7 @@ _RECOMMENDATIONS = Contract(
         *READ_TOKEN,
         PREFER,
     ),
-    replies={200: fresh("Best first.", tuple[Recommendation, ...], [examples.RECOMMENDATION], FEEDBACK_LINK)},
+    replies={200: fresh("Best first.", tuple[Recommendation, ...], [content_answers.RECOMMENDATION], FEEDBACK_LINK)},
 )
 
 

@@ -16,8 +16,8 @@ from api.parameters import identifier, query
 from api.problems import Answer, invalid_body
 from api.routes.commands import envelope, issue, segment
 from api.routes.exchange import HttpRequest, request_headers, route
-from schemas import examples
 from schemas.decode import JsonDecoder
+from schemas.examples import requests
 from schemas.invalid import Invalid
 from schemas.recognition import (
     FreezeRequest,
@@ -36,7 +36,7 @@ _TAKE_FREEZE = Contract(
     description="It covers one missed day later on; at most two are held, and seven active days earn one.",
     tag="Achievements",
     parameters=(PREFER, IDEMPOTENCY_KEY),
-    body=Body(type=FreezeRequest, examples=examples.FREEZE_REQUEST),
+    body=Body(type=FreezeRequest, examples=requests.FREEZE),
     replies=verdicts(),
     problems={409: "Two are held already, or the next one is not earned yet."},
 )
@@ -45,7 +45,7 @@ _REPAIR = Contract(
     description="One of the last three days, once in seven days.",
     tag="Achievements",
     parameters=(PREFER, IDEMPOTENCY_KEY),
-    body=Body(type=RepairRequest, examples=examples.REPAIR_REQUEST),
+    body=Body(type=RepairRequest, examples=requests.REPAIR),
     replies=verdicts(),
     problems={409: "The day was active or lies too far back, or the last repair was within seven days."},
 )

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from schemas.examples import NOTIFICATION
+from schemas.examples.messages import NOTIFICATION
 from schemas.notifications import (
     _NAMESPACE,
     ChangedRecommendations,

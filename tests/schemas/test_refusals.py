@@ -15,7 +15,7 @@ from schemas.decode import (
     decode_impression,
     decode_interaction,
 )
-from schemas.examples import COMMAND, CONTENT, IMPRESSION, INTERACTION
+from schemas.examples.messages import COMMAND, CONTENT, IMPRESSION, INTERACTION
 from schemas.impressions import ImpressionServed
 from schemas.interactions import Interaction
 from schemas.invalid import Invalid, Reason
