@@ -150,10 +150,18 @@ MODELS = Dashboard(
                     says="Gini coefficient of the first ten places: 0 all content is shown equally often, 1 only one.",
                     queries=[Rows(GINI.strip())],
                     kind="gauge",
+                    width=4,
                     low=0,
                     high=1,
                     warn=0.8,
                     alarm=0.95,
+                ),
+                Panel(
+                    title="Popularity bias",
+                    says="Mean events of what lists show over mean events of what is taken: 1 alike, above 1 hits are favoured.",
+                    queries=[Metrics("max(personalize_recommender_popularity_bias)", "bias")],
+                    width=6,
+                    low=0,
                 ),
                 Panel(
                     title="By popularity",
@@ -166,6 +174,7 @@ MODELS = Dashboard(
                         )
                     ],
                     kind="barchart",
+                    width=6,
                     unit="percentunit",
                 ),
                 Panel(
