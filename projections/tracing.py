@@ -2,11 +2,13 @@
 
 Off unless ``start`` was called; what is left then is one comparison a request and a poll.  A request's span travels in
 the Kafka header ``traceparent`` (W3C trace context); whoever folds the record adds a span below it.  A poll is one span
-of its own, linked to the requests that it carried.  Spans name routes and topics, never a learner or content.
+of its own, linked to the requests that it carried; so is an attempt at a background job.  Spans name routes, topics and
+jobs, never a learner or content.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
@@ -15,7 +17,11 @@ HEADER: Final = "traceparent"
 MOST_CARRIED: Final = 64
 """Requests of one poll that get spans of their own."""
 
+STOP_SECONDS: Final = 2.0
+"""How long a process that ends waits for its last spans to be sent."""
+
 _HEADER_BYTES: Final = HEADER.encode()
+_provider: Any = None
 _tracer: Any = None
 
 
@@ -59,7 +65,7 @@ def start(process: str, exporter: Any = None) -> None:
     Raises:
         ImportError: OpenTelemetry is not installed.
     """
-    global _tracer
+    global _provider, _tracer
     from opentelemetry.sdk.resources import SERVICE_NAME, OTELResourceDetector, Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
@@ -71,13 +77,17 @@ def start(process: str, exporter: Any = None) -> None:
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     else:
         provider.add_span_processor(SimpleSpanProcessor(exporter))
-    _tracer = provider.get_tracer("personalize")
+    _provider, _tracer = provider, provider.get_tracer("personalize")
 
 
 def stop() -> None:
-    """Turns spans off."""
-    global _tracer
-    _tracer = None
+    """Turns spans off; what is not sent yet is sent, for at most ``STOP_SECONDS``."""
+    global _provider, _tracer
+    if _provider is not None:
+        last = threading.Thread(target=_provider.shutdown, name="last spans", daemon=True)
+        last.start()
+        last.join(STOP_SECONDS)  # a collector that does not answer must not hold up the end
+    _provider = _tracer = None
 
 
 def is_on() -> bool:
@@ -147,6 +157,26 @@ def folded(name: str, records: Iterable[Carried], began_ns: int, attributes: dic
         )
         span.end(ended_ns)
     whole.end(ended_ns)
+
+
+def attempted(job: str, attempt: int, began_ns: int, outcome: str, error: str | None) -> None:
+    """Notes an attempt at a run of a background job that has just ended.
+
+    Args:
+        job: name of the kind of job.
+        attempt: its number among those at this run, from 1.
+        began_ns: when it began [Unix ns].
+        outcome: how it ended.
+        error: the class of what made it fail; None: it did not.
+    """
+    from opentelemetry.trace import StatusCode
+
+    attributes = {"personalize.job.name": job, "personalize.job.attempt": attempt, "personalize.job.outcome": outcome}
+    span = _tracer.start_span(f"job {job}", attributes=attributes, start_time=began_ns)
+    if error is not None:
+        span.set_attribute("error.type", error)
+        span.set_status(StatusCode.ERROR)
+    span.end()
 
 
 def _context(traceparent: bytes) -> Any:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from personalize import telemetry
 from personalize.commands.options import Json
 from personalize.commands.output import console, megabytes, print_json, table
 from personalize.connection import endpoints
@@ -46,6 +47,7 @@ def run(
 
     settings = Settings.load()
     configure(settings.log_level, settings.log_format)
+    telemetry.start("personalize-jobs")
     os.nice(BACKGROUND)
     metrics_port = settings.metrics_port or ports.choose(0, None, set(), "METRICS_PORT")
     chosen = job_settings(settings, queues=queue, metrics_port=metrics_port)

@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from taskiq.receiver import Receiver
 
+from projections import tracing
 from streams.jobs import metrics
 from streams.jobs.broker import JobBroker
 from streams.jobs.experiment_reports import keep_reported
@@ -114,6 +115,7 @@ def main(settings: JobSettings, jobs: Mapping[str, Job]) -> None:
     for job in jobs.values():
         metrics.JOB_RUNS.labels(job.name, "done")
     asyncio.run(_main(settings, jobs))
+    tracing.stop()
     # A thread that still computes would keep the interpreter; its run is in the ledger and will be done again.
     os._exit(0)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal
 
-from projections import job_runs
+from projections import job_runs, tracing
 from projections.stores.postgres import Connection, connect
 from streams.jobs import metrics
 from streams.jobs.job import Assignment, Job, Report
@@ -34,16 +34,19 @@ def carry_out(
         attempt = job_runs.begin(connection, job.name, run_key)
         if attempt is None:
             return "nothing"
-        begun = time.monotonic()
-        outcome = _attempt(job, run_key, attempt, connection, settings, clock)
+        began_ns, begun = time.time_ns(), time.monotonic()
+        outcome, error = _attempt(job, run_key, attempt, connection, settings, clock)
         metrics.JOB_SECONDS.labels(job.name).observe(time.monotonic() - begun)
         metrics.JOB_RUNS.labels(job.name, outcome).inc()
+        if tracing.is_on():
+            tracing.attempted(job.name, attempt, began_ns, outcome, error)
         return outcome
 
 
 def _attempt(
     job: Job, run_key: str, attempt: int, connection: Connection, settings: JobSettings, clock: Callable[[], datetime]
-) -> Outcome:
+) -> tuple[Outcome, str | None]:
+    """How the attempt ended, and the class of the error if it failed."""
     try:
         if attempt > job.most_attempts:  # the processes that tried before were killed by it, or with it
             raise AttemptsUsedUp
@@ -57,7 +60,7 @@ def _attempt(
         effect = job.work(assignment)
         with connection.transaction():
             if not job_runs.still_mine(connection, job.name, run_key, attempt):
-                return "nothing"
+                return "nothing", None
             job_runs.finish(connection, job.name, run_key, effect(connection))
     except Exception as fault:  # noqa: BLE001  whatever it is, the ledger keeps its class and when to try again
         error = type(fault).__name__
@@ -65,9 +68,9 @@ def _attempt(
         metrics.JOB_FAILURES.labels(job.name, error).inc()
         pause = job.pause_seconds(attempt)
         job_runs.fail(connection, job.name, run_key, attempt, error, job.most_attempts, pause)
-        return "failed"
+        return "failed", error
     logger.info("job %s done", job.name)
-    return "done"
+    return "done", None
 
 
 class AttemptsUsedUp(Exception):  # noqa: N818 - a state of affairs; its name is what the ledger shows

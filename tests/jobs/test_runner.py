@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 from job_kit import counted, counting_job
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from projections import job_runs
+from projections import job_runs, tracing
 from projections.stores.postgres import Connection, connect
 from streams.jobs.job import Assignment, Effect, Job
 from streams.jobs.runner import carry_out
@@ -113,3 +114,31 @@ def test_pauses_double_up_to_the_longest() -> None:
     """5, 10, 20, … seconds, at most an hour."""
     job = counting_job()
     assert [job.pause_seconds(attempt) for attempt in (1, 2, 3, 20)] == [5.0, 10.0, 20.0, 3_600.0]
+
+
+def test_every_attempt_is_a_span_with_its_outcome(job_settings: JobSettings, ledger: Connection) -> None:
+    """A failure says its class, not its text; what never began makes no span."""
+
+    def work(assignment: Assignment) -> Effect:
+        raise ZeroDivisionError("a text that names a learner")
+
+    bad = Job(name="bad", queue="analytics", does="Fails.", work=work)
+    good = counting_job()
+    exporter = InMemorySpanExporter()
+    tracing.start("test", exporter)
+    try:
+        for job in (good, bad):
+            job_runs.register(ledger, job.name, job.queue, ["one"])
+        ended = [carry_out(job, "one", job_settings) for job in (good, bad, good)]
+        done, failed = exporter.get_finished_spans()
+    finally:
+        tracing.stop()
+    assert ended == ["done", "failed", "nothing"]
+    assert (done.name, failed.name) == ("job count", "job bad")
+    for span, outcome in ((done, "done"), (failed, "failed")):
+        assert span.attributes["personalize.job.outcome"] == outcome
+        assert span.attributes["personalize.job.attempt"] == 1
+        assert span.status.is_ok == (outcome == "done")
+        assert span.end_time >= span.start_time
+    assert failed.attributes["error.type"] == "ZeroDivisionError"
+    assert "names a learner" not in failed.to_json()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 
 import pytest
@@ -109,13 +111,36 @@ def test_only_the_standard_variables_turn_it_on(monkeypatch: pytest.MonkeyPatch)
     assert not traces_wanted()
 
 
+def test_the_last_spans_are_sent_before_a_process_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    received: list[bytes] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Collector) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+        tracing.start("test")
+        tracing.attempted("count", 1, 1_000, "done", None)
+        tracing.stop()
+        server.shutdown()
+    assert len(received) == 1
+    assert not tracing.is_on()
+
+
 def test_the_libraries_are_an_extra() -> None:
     """Without them everything works, and asking for traces says what to install; with them, off loads nothing."""
     code = """
 import os, sys
 if sys.argv[1] == "without":
     sys.modules["opentelemetry"] = None
-import api.edge, streams.recommender, streams.worker
+import api.edge, streams.jobs.process, streams.recommender, streams.worker
 from personalize import telemetry
 telemetry.start("test")
 assert "opentelemetry.exporter" not in sys.modules and "opentelemetry.sdk.trace.export" not in sys.modules
