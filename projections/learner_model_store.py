@@ -126,8 +126,14 @@ def load(connection: Connection, learners: Int64, skills: Pairs, items: Pairs) -
 
 def put(connection: Connection, states: SkillStates, days: MasteryDays, applied_seq: int) -> None:
     """Writes the states and the days, rows in the order of their keys."""
-    columns, version = states.columns, {"applied_seq": applied_seq}
-    head, skill, item = columns.head.T, columns.skill.T, columns.item.T
+    _put_abilities(connection, states.columns, applied_seq)
+    _put_skills(connection, states, applied_seq)
+    _put_items(connection, states, applied_seq)
+    _put_days(connection, days)
+
+
+def _put_abilities(connection: Connection, columns: Columns, applied_seq: int) -> None:
+    head = columns.head.T
     connection.execute(
         PUT_ABILITIES,
         {
@@ -143,30 +149,40 @@ def put(connection: Connection, states: SkillStates, days: MasteryDays, applied_
             "last_outcome": head[8].astype(np.int16),
             "last_skill": head[9].astype(np.int32),
             "version": head[10].astype(np.int64),
-            **version,
+            "applied_seq": applied_seq,
         },
     )
-    if len(columns.skill):
-        connection.execute(
-            PUT_SKILLS,
-            {
-                "learner": columns.skill_learner,
-                "skill": skill[0].astype(np.int32),
-                "ability": skill[1],
-                "variance": skill[2],
-                "successes": skill[3].astype(np.int32),
-                "failures": skill[4].astype(np.int32),
-                "residual": skill[5],
-                "recent": skill[6].astype(np.int16),
-                "last_at": skill[7].astype(np.int64).astype(_MS),
-                "mastered": states.mastered,
-                **version,
-            },
-        )
+
+
+def _put_skills(connection: Connection, states: SkillStates, applied_seq: int) -> None:
+    columns = states.columns
+    if not len(columns.skill):
+        return
+    skill = columns.skill.T
+    connection.execute(
+        PUT_SKILLS,
+        {
+            "learner": columns.skill_learner,
+            "skill": skill[0].astype(np.int32),
+            "ability": skill[1],
+            "variance": skill[2],
+            "successes": skill[3].astype(np.int32),
+            "failures": skill[4].astype(np.int32),
+            "residual": skill[5],
+            "recent": skill[6].astype(np.int16),
+            "last_at": skill[7].astype(np.int64).astype(_MS),
+            "mastered": states.mastered,
+            "applied_seq": applied_seq,
+        },
+    )
+
+
+def _put_items(connection: Connection, states: SkillStates, applied_seq: int) -> None:
+    item = states.columns.item.T
     connection.execute(
         PUT_ITEMS,
         {
-            "learner": columns.item_learner,
+            "learner": states.columns.item_learner,
             "item": item[0].astype(np.int64),
             "successes": item[1].astype(np.int32),
             "failures": item[2].astype(np.int32),
@@ -175,10 +191,9 @@ def put(connection: Connection, states: SkillStates, days: MasteryDays, applied_
             "stability": states.memories.stability_days,
             "difficulty": states.memories.difficulty,
             "due_at": due_ms(states.memories).astype(_MS),
-            **version,
+            "applied_seq": applied_seq,
         },
     )
-    _put_days(connection, days)
 
 
 def _put_days(connection: Connection, days: MasteryDays) -> None:

@@ -116,25 +116,7 @@ async def read(pool: ReadPool, user_id: str, part: int, now_ms: int) -> ProfileA
         part: the partition of the learner's records.
         now_ms: the time of reading [Unix ms]; sums that fade are read then.
     """
-    who = {"user_id": user_id}
-    left_before = dt.datetime.fromtimestamp(now_ms / 1000, dt.UTC) - LEFT_AFTER
-    queries: list[Query] = [
-        learner_offsets(part),
-        (DECLARED, who),
-        (ENGAGEMENT, who),
-        (BEHAVIOUR, who),
-        (SESSIONS, who),
-        (CONTENT_COUNTS, {**who, "left_before": left_before}),
-        (PREFERENCES, {**who, "items": ITEMS}),
-        (LATEST, {**who, "recent": RECENT}),
-        (skills.ABILITY, who),
-        (skills.SKILLS, who),
-        (PERSONALITY, who),
-        (SEGMENT, who),
-        (EXPOSURES, who),
-        *streaks.queries(user_id),
-    ]
-    answers = await pool.snapshot(queries)
+    answers = await pool.snapshot(_queries(user_id, part, now_ms))
     offsets, declared, engaged, behaved, sessions, counts, preferred, latest, ability, skilled, habits, *rest = answers
     grouped, exposed, *dates = rest
     if not declared:
@@ -167,6 +149,27 @@ async def read(pool: ReadPool, user_id: str, part: int, now_ms: int) -> ProfileA
         recent_interactions=tuple(_recent(row) for row in latest),
     )
     return ProfileAnswer(shown, what)
+
+
+def _queries(user_id: str, part: int, now_ms: int) -> list[Query]:
+    who = {"user_id": user_id}
+    left_before = dt.datetime.fromtimestamp(now_ms / 1000, dt.UTC) - LEFT_AFTER
+    return [
+        learner_offsets(part),
+        (DECLARED, who),
+        (ENGAGEMENT, who),
+        (BEHAVIOUR, who),
+        (SESSIONS, who),
+        (CONTENT_COUNTS, {**who, "left_before": left_before}),
+        (PREFERENCES, {**who, "items": ITEMS}),
+        (LATEST, {**who, "recent": RECENT}),
+        (skills.ABILITY, who),
+        (skills.SKILLS, who),
+        (PERSONALITY, who),
+        (SEGMENT, who),
+        (EXPOSURES, who),
+        *streaks.queries(user_id),
+    ]
 
 
 def _declared(user_id: str, row: tuple[Any, ...], **others: Any) -> Profile:

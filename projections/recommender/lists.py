@@ -140,12 +140,10 @@ def lists(
         held = restrictions.get(key)
         if held is None:
             continue
-        item, terms, source = _candidates(shelf, ranked, row, held)
-        if len(item) < SHORT:
-            item, terms, source = _filled(state, shelf, cold, int(slots[row]), held, (item, terms, source))
-        item, terms, source = _preferred(shelf, held, item, terms, source)
-        item, terms, source = _with_next_steps(shelf, held, (item, terms, source))
-        part = Part(*_pinned(shelf, held, item, terms, source))
+        found = _candidates(shelf, ranked, row, held)
+        if len(found[0]) < SHORT:
+            found = _filled(state, shelf, cold, int(slots[row]), held, found)
+        part = _by_the_learners_rules(shelf, held, found)
         bucket = int(ranked.bucket[row]) if held.personalised else -1
         propensity, name = 0.0, list_id(HYBRID, key, generated_ms)
         if bucket >= 0:
@@ -247,6 +245,12 @@ def _with_interests(shelf: Shelf, cold: _Cold, declared: str) -> tuple[Int32, Fl
     more = more[~np.isin(more, cold.slot)]
     slots = np.concatenate((cold.slot, more)).astype(np.int32)
     return slots, np.concatenate((cold.share, np.zeros(len(more)))), by_slot[slots]
+
+
+def _by_the_learners_rules(shelf: Shelf, held: Restrictions, part: _Part) -> Part:
+    """The list with what the learner asked for: preferences, then the next steps of the own plan, then pins."""
+    preferred = _preferred(shelf, held, *part)
+    return Part(*_pinned(shelf, held, *_with_next_steps(shelf, held, preferred)))
 
 
 def _preferred(shelf: Shelf, held: Restrictions, item: Int32, terms: Float32, source: Int16) -> _Part:
