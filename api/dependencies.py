@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -141,79 +142,78 @@ def build(settings: ApiSettings, now_ms: Callable[[], int] = _now_ms) -> Depende
     redis = Reader(settings.redis) if settings.redis is not None else None
     publisher = Publisher(settings.kafka_bootstrap_servers, settings.limits.answer_seconds)
     metrics = Metrics()
-    impressions = Impressions(publisher, lambda key: partition_of(key, settings.partitions))
     tokens = Tokens(settings.token_secret)
-
-    async def fetch_offsets() -> dict[tuple[str, int], int]:
-        rows = await pool.rows(NEXT_OFFSETS)
-        return {(topic, part): next_offset for topic, part, next_offset in rows}
-
-    async def fetch_lists(lists: Sequence[recommendations.ListKey]) -> dict[recommendations.ListKey, int]:
-        return await recommendations.reached(pool, lists)
-
-    async def fetch_trending() -> Any:
-        return (await trending.read(pool, TrendingQuestion(window=DEFAULT_WINDOW), now_ms())).items
-
-    async def fetch_key(user_id: str) -> int | None:
-        return await learners.key(pool, user_id)
-
-    async def consents(user_id: str) -> bool:
-        return await learners.consents_to_share(pool, user_id)
-
-    async def fetch_ids(learner_keys: list[int]) -> dict[int, str]:
-        return await learners.ids(pool, learner_keys)
-
-    streams = None
-    if settings.redis is not None:
-        streams = Streams(
-            Changes(settings.redis), fetch_trending, fetch_key, fetch_ids, Unavailable, settings.limits.stream_seconds
-        )
-    waiting = Waiting(fetch_offsets, fetch_lists, Unavailable)
+    waiting = Waiting(partial(_next_offsets, pool), partial(recommendations.reached, pool), Unavailable)
     bookkeeping = Bookkeeping(settings.redis) if settings.redis is not None else None
-    access = _access(settings, pool, bookkeeping, now_ms)
     heard = Changes(settings.redis) if settings.redis is not None else None
     kept_lists = KeptLists(time.monotonic)
-    caches = Caches(heard, redis, fetch_key, metrics, now_ms, kept_lists)
-    freshness = Freshness(tokens, waiting, settings.limits, metrics)
-    metrics.watch("readers_waiting", "Reads waiting for a write to become visible.", lambda: waiting.count)
-    metrics.count("readers_refused", "Reads that found too many waiting.", lambda: waiting.refused)
-    metrics.watch("audit_entries_waiting", "Entries of the audit log not written yet.", lambda: access.audit.waiting)
-    metrics.count(
-        "audit_entries_lost", "Entries of the audit log lost for want of room.", lambda: access.audit.dropped_ever
-    )
-    metrics.count("rate_limited", "Requests refused for their number.", lambda: access.limits.refused)
-    metrics.count("impressions_published", "Served lists told to Kafka.", lambda: impressions.published)
-    metrics.count("impressions_dropped", "Served lists that found no room.", lambda: impressions.dropped)
-    metrics.watch("impressions_waiting", "Served lists not told yet.", lambda: impressions.waiting)
-    metrics.watch("records_in_flight", "Records Kafka has not acknowledged.", lambda: publisher.in_flight)
-    metrics.watch(
-        "postgres_requests_waiting",
-        "Reads waiting for a connection.",
-        lambda: pool.measures().get("requests_waiting", 0),
-    )
-    if streams is not None:
-        metrics.watch("stream_clients", "Clients of GET /api/stream.", lambda: streams.count)
-    if redis is not None:
-        metrics.count("redis_failures", "Batches of reads that Redis did not answer.", lambda: redis.failures)
-    return Dependencies(
+    made = Dependencies(
         settings=settings,
         pool=pool,
         redis=redis,
         publisher=publisher,
         tokens=tokens,
         waiting=waiting,
-        freshness=freshness,
+        freshness=Freshness(tokens, waiting, settings.limits, metrics),
         metrics=metrics,
-        access=access,
-        caches=caches,
+        access=_access(settings, pool, bookkeeping, now_ms),
+        caches=Caches(heard, redis, partial(learners.key, pool), metrics, now_ms, kept_lists),
         kept_lists=kept_lists,
         bookkeeping=bookkeeping,
-        streams=streams,
-        finishing=finishing(settings.neighbours, consents, metrics),
-        impressions=impressions,
+        streams=_streams(settings, pool, now_ms),
+        finishing=finishing(settings.neighbours, partial(learners.consents_to_share, pool), metrics),
+        impressions=Impressions(publisher, lambda key: partition_of(key, settings.partitions)),
         experiments=Experiments(pool, time.monotonic),
         now_ms=now_ms,
     )
+    _watch(made)
+    return made
+
+
+async def _next_offsets(pool: ReadPool) -> dict[tuple[str, int], int]:
+    rows = await pool.rows(NEXT_OFFSETS)
+    return {(topic, part): next_offset for topic, part, next_offset in rows}
+
+
+def _streams(settings: ApiSettings, pool: ReadPool, now_ms: Callable[[], int]) -> Streams | None:
+    if settings.redis is None:
+        return None
+
+    async def fetch_trending() -> Any:
+        return (await trending.read(pool, TrendingQuestion(window=DEFAULT_WINDOW), now_ms())).items
+
+    return Streams(
+        Changes(settings.redis),
+        fetch_trending,
+        partial(learners.key, pool),
+        partial(learners.ids, pool),
+        Unavailable,
+        settings.limits.stream_seconds,
+    )
+
+
+def _watch(made: Dependencies) -> None:
+    """Lets the metrics show what the parts count themselves."""
+    metrics, audit, impressions = made.metrics, made.access.audit, made.impressions
+    metrics.watch("readers_waiting", "Reads waiting for a write to become visible.", lambda: made.waiting.count)
+    metrics.count("readers_refused", "Reads that found too many waiting.", lambda: made.waiting.refused)
+    metrics.watch("audit_entries_waiting", "Entries of the audit log not written yet.", lambda: audit.waiting)
+    metrics.count("audit_entries_lost", "Entries of the audit log lost for want of room.", lambda: audit.dropped_ever)
+    metrics.count("rate_limited", "Requests refused for their number.", lambda: made.access.limits.refused)
+    metrics.count("impressions_published", "Served lists told to Kafka.", lambda: impressions.published)
+    metrics.count("impressions_dropped", "Served lists that found no room.", lambda: impressions.dropped)
+    metrics.watch("impressions_waiting", "Served lists not told yet.", lambda: impressions.waiting)
+    metrics.watch("records_in_flight", "Records Kafka has not acknowledged.", lambda: made.publisher.in_flight)
+    metrics.watch(
+        "postgres_requests_waiting",
+        "Reads waiting for a connection.",
+        lambda: made.pool.measures().get("requests_waiting", 0),
+    )
+    streams, redis = made.streams, made.redis
+    if streams is not None:
+        metrics.watch("stream_clients", "Clients of GET /api/stream.", lambda: streams.count)
+    if redis is not None:
+        metrics.count("redis_failures", "Batches of reads that Redis did not answer.", lambda: redis.failures)
 
 
 def _access(
