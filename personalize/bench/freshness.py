@@ -14,11 +14,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 
@@ -26,10 +25,11 @@ from api.tokens import Tokens
 from personalize.bench.data_folder import data_folder
 from personalize.bench.http_client import HttpClient
 from personalize.bench.latency import bare, probes
-from personalize.bench.processes import WORKER, ensure_alive, module, running, start, wait_until
+from personalize.bench.processes import WORKER, ensure_alive, running, wait_until
 from personalize.bench.processor_time import ProcessorTime
 from personalize.bench.report import Report, describe_machine, percentile
-from personalize.bench.running_api import HOST, api, finish
+from personalize.bench.running_api import HOST, api
+from personalize.bench.running_traffic import traffic
 from personalize.bench.servers import Servers, servers
 from personalize.errors import ProblemError
 from schemas.partitioning import partition_of
@@ -71,8 +71,16 @@ def bench(data: Path | None = None, *, rate: float = RATE, seconds: float = 30.0
     return Report.of("freshness", figures, machine)
 
 
+class _Found(NamedTuple):
+    """What was measured while events came in."""
+
+    visible_ms: list[float]
+    behind_ms: list[float]
+    lists_per_second: float
+    cpu: dict[str, Any]
+
+
 async def _measure(own: Servers, folder: Path, rate: float, seconds: float, seed: int) -> dict[str, Any]:
-    arguments = ["--bootstrap", own.endpoints.kafka, "--rate", str(rate), "--data", str(folder)]
     producer = AIOKafkaProducer(bootstrap_servers=own.endpoints.kafka, acks="all", linger_ms=0)
     await producer.start()
     try:
@@ -84,48 +92,42 @@ async def _measure(own: Servers, folder: Path, rate: float, seconds: float, seed
                 "the recommender",
                 lambda: ensure_alive(own, "recommender", recommender),
             )
-            traffic = start(own, "traffic", module("traffic", *arguments))
-            try:
+            with traffic(own, rate, "--data", str(folder), least_share=0.95) as load:
                 reference = await bare(own, producer, min(seconds, 10.0), seed, per_second=PROBES_PER_SECOND)
                 with api(own) as (server, port):
-                    probing = _Probing(own, producer, port)
-                    for number in range(_WARM_UP_PROBES):  # until the backlog of the start is worked off
-                        await probing(number)
-                    usage = ProcessorTime(
-                        {"worker": worker.pid, "recommender": recommender.pid, "api": server.pid, **own.pids()}
-                    )
-                    before, since = _lists(own), time.monotonic()
-                    behind: list[float] = []
-                    looking = asyncio.create_task(_look(own, behind))
-                    visible = await probes("list", probing, seconds, seed, PROBES_PER_SECOND)
-                    looking.cancel()
-                    lists = (_lists(own) - before) / (time.monotonic() - since)
-                    cpu = usage.figures()
-            finally:
-                traffic.send(signal.SIGTERM)  # it prints what it reached
+                    busy = {"worker": worker.pid, "recommender": recommender.pid, "api": server.pid, **own.pids()}
+                    found = await _found(own, _Probing(own, producer, port), busy, seconds, seed)
     finally:
         await producer.stop()
-    reached = finish(own.home, "traffic", traffic, 30.0)
-    if reached["events_per_second"] < 0.95 * rate:
-        raise ProblemError(
-            f"The traffic reached {reached['events_per_second']:.0f} of {rate:.0f} events a second.",
-            "free the machine, or ask for less with --rate.",
-        )
     return {
-        "list_visible_p50_ms": percentile(visible, 0.5),
-        "list_visible_p90_ms": percentile(visible, 0.9),
-        "list_visible_p99_ms": percentile(visible, 0.99),
-        "list_visible_max_ms": max(visible),
-        "oldest_event_not_in_a_list_p50_ms": percentile(behind, 0.5),
-        "oldest_event_not_in_a_list_p99_ms": percentile(behind, 0.99),
+        "list_visible_p50_ms": percentile(found.visible_ms, 0.5),
+        "list_visible_p90_ms": percentile(found.visible_ms, 0.9),
+        "list_visible_p99_ms": percentile(found.visible_ms, 0.99),
+        "list_visible_max_ms": max(found.visible_ms),
+        "oldest_event_not_in_a_list_p50_ms": percentile(found.behind_ms, 0.5),
+        "oldest_event_not_in_a_list_p99_ms": percentile(found.behind_ms, 0.99),
         "produce_to_consume_p50_ms": percentile(reference, 0.5),
         "produce_to_consume_p99_ms": percentile(reference, 0.99),
-        "probes": len(visible),
-        "events_per_second": reached["events_per_second"],
-        "lists_written_per_second": lists,
+        "probes": len(found.visible_ms),
+        "events_per_second": load.reached["events_per_second"],
+        "lists_written_per_second": found.lists_per_second,
         "impressions": await _told(own),
-        **cpu,
+        **found.cpu,
     }
+
+
+async def _found(own: Servers, probing: _Probing, busy: dict[str, int], seconds: float, seed: int) -> _Found:
+    """Probes for as long as asked, with the processor time of the ``busy`` processes (by their ids)."""
+    for number in range(_WARM_UP_PROBES):  # until the backlog of the start is worked off
+        await probing(number)
+    usage = ProcessorTime(busy)
+    before, since = _lists(own), time.monotonic()
+    behind: list[float] = []
+    looking = asyncio.create_task(_look(own, behind))
+    visible = await probes("list", probing, seconds, seed, PROBES_PER_SECOND)
+    looking.cancel()
+    lists = (_lists(own) - before) / (time.monotonic() - since)
+    return _Found(visible, behind, lists, usage.figures())
 
 
 def _beats(own: Servers) -> bool:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import signal
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -26,11 +25,12 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from api.tokens import Tokens
 from personalize.bench.data_folder import data_folder
 from personalize.bench.http_client import HttpClient
-from personalize.bench.processes import WORKER, module, running, start
+from personalize.bench.processes import WORKER, running
 from personalize.bench.processor_time import ProcessorTime
 from personalize.bench.progress import progress
 from personalize.bench.report import Report, describe_machine, percentile
-from personalize.bench.running_api import HOST, api, finish
+from personalize.bench.running_api import HOST, api
+from personalize.bench.running_traffic import traffic
 from personalize.bench.servers import Servers, servers
 from personalize.errors import ProblemError
 from schemas.partitioning import partition_of
@@ -66,38 +66,21 @@ def bench(data: Path | None = None, *, rate: float = RATE, seconds: float = 30.0
 
 
 async def _measure(own: Servers, folder: Path, rate: float, seconds: float, seed: int) -> dict[str, Any]:
-    whole = 3 * seconds + 120
-    arguments = [
-        "--bootstrap",
-        own.endpoints.kafka,
-        "--rate",
-        str(rate),
-        "--seconds",
-        str(whole),
-        "--data",
-        str(folder),
-    ]
-    traffic = start(own, "traffic", module("traffic", *arguments))
+    arguments = ("--seconds", str(3 * seconds + 120), "--data", str(folder))
     producer = AIOKafkaProducer(bootstrap_servers=own.endpoints.kafka, acks="all", linger_ms=0)
-    await producer.start()
-    try:
-        reference = await bare(own, producer, seconds, seed)
-        with running(own, "worker", WORKER) as worker, api(own) as (server, port):
-            probing = _Probing(own, producer, port)
-            await probing.warm_up()
-            usage = ProcessorTime({"worker": worker.pid, "api": server.pid, "traffic": traffic.pid, **own.pids()})
-            with_token = await probes("token", probing.with_token, seconds, seed)
-            cpu = usage.figures()
-            polling = await probes("polling", probing.by_polling, seconds, seed + 1)
-    finally:
-        await producer.stop()
-        traffic.send(signal.SIGTERM)  # it prints what it reached
-    reached = finish(own.home, "traffic", traffic, 30.0)
-    if reached["events_per_second"] < 0.95 * rate:
-        raise ProblemError(
-            f"The traffic reached {reached['events_per_second']:.0f} of {rate:.0f} events a second.",
-            "free the machine, or ask for less with --rate.",
-        )
+    with traffic(own, rate, *arguments, least_share=0.95) as load:
+        await producer.start()
+        try:
+            reference = await bare(own, producer, seconds, seed)
+            with running(own, "worker", WORKER) as worker, api(own) as (server, port):
+                probing = _Probing(own, producer, port)
+                await probing.warm_up()
+                usage = ProcessorTime({"worker": worker.pid, "api": server.pid, "traffic": load.pid, **own.pids()})
+                with_token = await probes("token", probing.with_token, seconds, seed)
+                cpu = usage.figures()
+                polling = await probes("polling", probing.by_polling, seconds, seed + 1)
+        finally:
+            await producer.stop()
     return {
         "publish_to_visible_p50_ms": percentile(with_token, 0.5),
         "publish_to_visible_p99_ms": percentile(with_token, 0.99),
@@ -107,8 +90,8 @@ async def _measure(own: Servers, folder: Path, rate: float, seconds: float, seed
         "produce_to_consume_p50_ms": percentile(reference, 0.5),
         "produce_to_consume_p99_ms": percentile(reference, 0.99),
         "probes": len(with_token),
-        "traffic_events_per_second": reached["events_per_second"],
-        "traffic_latest_tick_ms": reached["latest_tick_ms"],
+        "traffic_events_per_second": load.reached["events_per_second"],
+        "traffic_latest_tick_ms": load.reached["latest_tick_ms"],
         **cpu,
     }
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,10 +19,11 @@ import redis
 
 from personalize.bench.data_folder import data_folder
 from personalize.bench.load_generator import NAME
-from personalize.bench.processes import WORKER, ensure_alive, module, running, start, wait_until
+from personalize.bench.processes import WORKER, ensure_alive, module, running, wait_until
 from personalize.bench.processor_time import ProcessorTime
 from personalize.bench.report import Report, describe_machine
-from personalize.bench.running_api import HOST, answers, api, ask, finish, load
+from personalize.bench.running_api import HOST, answers, api, ask, load
+from personalize.bench.running_traffic import traffic
 from personalize.bench.servers import Servers, servers
 from personalize.children import Child
 from personalize.demo import oulad
@@ -188,23 +188,18 @@ class Pace:
 
 def _while_ingesting(own: Servers, pace: Pace, busy: dict[str, int], port: int, paths: list[str]) -> dict[str, Any]:
     """Requests on time, while events are published and folded."""
-    arguments = ["--bootstrap", own.endpoints.kafka, "--rate", str(pace.events_per_second)]
-    traffic = start(own, "traffic", module("traffic", *arguments))
-    try:
+    with traffic(own, pace.events_per_second) as writing:
         time.sleep(_SETTLE_SECONDS)
-        usage = ProcessorTime({**busy, "traffic": traffic.pid, **own.pids()})
+        usage = ProcessorTime({**busy, "traffic": writing.pid, **own.pids()})
         load_arguments = ["--port", str(port), "--connections", "32", "--rate", str(pace.requests_per_second)]
         found = _good(load(own, "load-paced", paths, pace.seconds, load_arguments))
         cpu = usage.figures("cpu_while_ingesting")
-    finally:
-        traffic.send(signal.SIGTERM)
-    reached = finish(own.home, "traffic", traffic, 30.0)
     return {
         "p50_ms_while_ingesting": found["p50_ms"],
         "p99_ms_while_ingesting": found["p99_ms"],
         "requests_per_second_while_ingesting": found["requests_per_second"],
         "load_generator_cores_while_ingesting": found["generator_cores"],
-        "events_per_second_while_reading": reached["events_per_second"],
+        "events_per_second_while_reading": writing.reached["events_per_second"],
         **cpu,
     }
 
