@@ -39,6 +39,12 @@ def draw() -> Figure:
     axes.set_xlim(0, 13)
     axes.set_ylim(0, 6.2)
     axes.axis("off")
+    _parts(axes)
+    _flows(axes)
+    return figure
+
+
+def _parts(axes: Axes) -> None:
     box(axes, 0.2, 3.9, 1.9, 1.5, "Producers", "learning platform,\nSDKs, imports", "outside")
     box(axes, 0.2, 0.7, 1.9, 1.5, "Readers", "web and mobile apps,\nGrafana, SQL users", "outside")
     box(
@@ -82,6 +88,9 @@ def draw() -> Figure:
         "publishes commands and events · reads projections\nfreshness on every answer · consistency tokens",
         "process",
     )
+
+
+def _flows(axes: Axes) -> None:
     arrow(axes, (2.15, 4.65), (2.95, 4.65), "events")
     arrow(axes, (5.25, 4.75), (6.15, 4.75), "polls")
     arrow(axes, (6.15, 4.05), (5.25, 4.05), "outbox")
@@ -92,7 +101,6 @@ def draw() -> Figure:
     arrow(axes, (4.1, 2.25), (4.1, 3.35), "", 0.0)
     axes.text(4.2, 2.8, "commands, events", ha="left", va="center", fontsize=8, color=INK, style="italic")
     arrow(axes, (2.95, 1.45), (2.15, 1.45), "JSON")
-    return figure
 
 
 if __name__ == "__main__":
