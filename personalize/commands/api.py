@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from personalize import telemetry
+from personalize.commands.foreground import begin
 from personalize.connection import endpoints, token_secret
 from personalize.errors import CannotStartError, ProblemError, SettingsError
 from personalize.settings import Settings
+from personalize.stack import Endpoints
 
 if TYPE_CHECKING:
     from api.access.web_tokens import WebTokenSettings
     from api.badges import BadgeIssuer
+    from api.dependencies import ApiSettings
 
 app = typer.Typer(add_completion=False)
 
@@ -24,40 +26,18 @@ def command() -> None:
     """Run the read API in the foreground."""
     settings = Settings.load()
     servers, secret = endpoints(settings), token_secret(settings)
-    from api.dependencies import ApiSettings
-    from api.neighbours.settings import NeighbourSettings
     from api.server import NotLoopbackError, is_loopback, serve
-    from personalize.logs import configure
-    from projections.migrate import head
 
-    configure(settings.log_level, settings.log_format)
-    telemetry.start("personalize-api")
-    tokens = web_tokens(settings)
+    begin(settings, "personalize-api")
+    api_settings = _api_settings(settings, servers, secret)
     beyond = not (settings.port_published_on_loopback or is_loopback(settings.host))
-    api_settings = ApiSettings(
-        database_url=servers.database_url,
-        kafka_bootstrap_servers=servers.kafka,
-        token_secret=secret,
-        redis=servers.redis,
-        migration_head=head(),
-        badges=badge_issuer(settings),
-        hosts=frozenset({"127.0.0.1", *settings.api_hosts}),
-        web_tokens=tokens,
-        origins=frozenset(settings.cors_origins),
-        neighbours=NeighbourSettings(
-            ai_model_service_url=settings.ai_model_service_url,
-            openai_api_key=settings.openai_api_key,
-            openai_base_url=settings.openai_base_url,
-            openai_model=settings.openai_model,
-        ),
-    )
     try:
         serve(
             api_settings,
             host=settings.host,
             port=settings.port,
             loopback_published=settings.port_published_on_loopback,
-            credentials=beyond and (tokens is not None or has_keys(servers.database_url)),
+            credentials=beyond and (api_settings.web_tokens is not None or has_keys(servers.database_url)),
             started=lambda url: print(f"API on {url}", flush=True),
         )
     except NotLoopbackError as error:
@@ -71,6 +51,30 @@ def command() -> None:
             f"The API cannot listen on {settings.host}:{settings.port} ({error}).",
             "stop what listens there, or choose another port: PORT=3010",
         ) from error
+
+
+def _api_settings(settings: Settings, servers: Endpoints, secret: str) -> ApiSettings:
+    from api.dependencies import ApiSettings
+    from api.neighbours.settings import NeighbourSettings
+    from projections.migrate import head
+
+    return ApiSettings(
+        database_url=servers.database_url,
+        kafka_bootstrap_servers=servers.kafka,
+        token_secret=secret,
+        redis=servers.redis,
+        migration_head=head(),
+        badges=badge_issuer(settings),
+        hosts=frozenset({"127.0.0.1", *settings.api_hosts}),
+        web_tokens=web_tokens(settings),
+        origins=frozenset(settings.cors_origins),
+        neighbours=NeighbourSettings(
+            ai_model_service_url=settings.ai_model_service_url,
+            openai_api_key=settings.openai_api_key,
+            openai_base_url=settings.openai_base_url,
+            openai_model=settings.openai_model,
+        ),
+    )
 
 
 def badge_issuer(settings: Settings) -> BadgeIssuer:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import time
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from personalize import telemetry
+from personalize.commands.foreground import begin, metrics_port
 from personalize.commands.options import Json
 from personalize.commands.output import console, megabytes, print_json, table
 from personalize.connection import endpoints
 from personalize.errors import ProblemError, SettingsError
 from personalize.settings import Settings
-from personalize.stack import ports
 
 if TYPE_CHECKING:
     from projections.job_runs import Run
@@ -41,18 +41,14 @@ def run(
     ] = None,
 ) -> None:
     """Run due jobs in the foreground until Ctrl-C; any number of these may run."""
-    from personalize.logs import configure
     from streams.jobs.catalogue import JOBS
     from streams.jobs.process import main
 
     settings = Settings.load()
-    configure(settings.log_level, settings.log_format)
-    telemetry.start("personalize-jobs")
+    begin(settings, "personalize-jobs")
     os.nice(BACKGROUND)
-    metrics_port = settings.metrics_port or ports.choose(0, None, set(), "METRICS_PORT")
-    chosen = job_settings(settings, queues=queue, metrics_port=metrics_port)
-    print(f"metrics on http://{ports.LOOPBACK}:{metrics_port}/metrics", flush=True)
-    main(chosen, JOBS)
+    chosen = job_settings(settings, queues=queue)
+    main(replace(chosen, metrics_port=metrics_port(settings)), JOBS)
 
 
 @app.command("list")
@@ -152,7 +148,7 @@ def models(
     console.print(shown)
 
 
-def job_settings(settings: Settings, queues: list[str] | None = None, metrics_port: int = 0) -> JobSettings:
+def job_settings(settings: Settings, queues: list[str] | None = None) -> JobSettings:
     """What the jobs processes of these settings are told.
 
     Raises:
@@ -174,7 +170,6 @@ def job_settings(settings: Settings, queues: list[str] | None = None, metrics_po
             queue: getattr(settings, f"{queue}_queue_concurrency") for queue in QUEUES if not queues or queue in queues
         },
         webhook=_webhook(settings),
-        metrics_port=metrics_port,
         metrics_host=settings.metrics_host,
     )
 

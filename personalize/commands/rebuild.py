@@ -16,6 +16,7 @@ from personalize.settings import Settings
 
 if TYPE_CHECKING:
     from projections.impression_recount import Recounted
+    from projections.rebuild import Report
 
 app = typer.Typer(add_completion=False)
 ROLL_UPS = "analytics"
@@ -37,36 +38,17 @@ def command(
         _rebuild_roll_ups(as_json=as_json)
         return
     from projections import impression_recount
-    from projections.rebuild import Progress as Step
-    from projections.rebuild import RebuildRunning, rebuild
 
-    servers = endpoints(Settings.load())
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-        disable=as_json or not console.is_terminal,
-    ) as bar:
-        task = bar.add_task("replay", total=None)
-
-        if name == impression_recount.NAME:
-            read = impression_recount.recount(
-                servers.database_url, lambda lists: bar.update(task, completed=lists), dry_run=dry_run
+    database_url = endpoints(Settings.load()).database_url
+    if name == impression_recount.NAME:
+        with _bar(quiet=as_json) as bar:
+            task = bar.add_task("replay", total=None)
+            found = impression_recount.recount(
+                database_url, lambda lists: bar.update(task, completed=lists), dry_run=dry_run
             )
-            _show_recount(read, as_json=as_json)
-            return
-
-        def show(step: Step) -> None:
-            bar.update(task, description=step.phase, completed=step.replayed, total=step.total)
-
-        try:
-            report = rebuild(servers.database_url, name, show, dry_run=dry_run, keep=keep)
-        except ValueError as error:
-            raise typer.BadParameter(str(error), param_hint="NAME") from error
-        except RebuildRunning as error:
-            raise ProblemError(str(error) or f"{name} is being rebuilt already.", "wait until that is done.") from error
+        _show_recount(found, as_json=as_json)
+        return
+    report = _rebuild_projection(database_url, name, dry_run=dry_run, keep=keep, quiet=as_json)
     if as_json:
         print_json({**asdict(report), "differences": report.differences})
         return
@@ -75,6 +57,35 @@ def command(
         f" {report.differences:,} rows differed, {'switched' if report.switched else 'not switched'};"
         f" writers waited {report.exclusive_seconds:.2f} s"
     )
+
+
+def _bar(*, quiet: bool) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        disable=quiet or not console.is_terminal,
+    )
+
+
+def _rebuild_projection(database_url: str, name: str, *, dry_run: bool, keep: bool, quiet: bool) -> Report:
+    from projections.rebuild import Progress as Step
+    from projections.rebuild import RebuildRunning, rebuild
+
+    with _bar(quiet=quiet) as bar:
+        task = bar.add_task("replay", total=None)
+
+        def show(step: Step) -> None:
+            bar.update(task, description=step.phase, completed=step.replayed, total=step.total)
+
+        try:
+            return rebuild(database_url, name, show, dry_run=dry_run, keep=keep)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="NAME") from error
+        except RebuildRunning as error:
+            raise ProblemError(str(error) or f"{name} is being rebuilt already.", "wait until that is done.") from error
 
 
 def _rebuild_roll_ups(*, as_json: bool) -> None:

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from personalize import telemetry
+from personalize.commands.foreground import begin, metrics_port
 from personalize.commands.options import Json
 from personalize.commands.output import console, print_json
 from personalize.connection import endpoints
 from personalize.errors import ProblemError
 from personalize.settings import Settings
-from personalize.stack import ports
 
 if TYPE_CHECKING:
     from projections.recommender.weights import Version
@@ -25,16 +24,12 @@ def command(context: typer.Context) -> None:
     """Run the recommender in the foreground, or one of its commands."""
     if context.invoked_subcommand is not None:
         return
-    from personalize.logs import configure
     from streams.recommender import main
     from streams.recommender_settings import RecommenderSettings
 
     settings = Settings.load()
     servers = endpoints(settings)
-    metrics_port = settings.metrics_port or ports.choose(0, None, set(), "METRICS_PORT")
-    configure(settings.log_level, settings.log_format)
-    telemetry.start("personalize-recommender")
-    print(f"metrics on http://{ports.LOOPBACK}:{metrics_port}/metrics", flush=True)
+    begin(settings, "personalize-recommender")
     main(
         RecommenderSettings(
             kafka_bootstrap=servers.kafka,
@@ -42,7 +37,7 @@ def command(context: typer.Context) -> None:
             redis=servers.redis,
             list_tick_ms=settings.list_tick_ms,
             max_poll_records=settings.max_poll_records,
-            metrics_port=metrics_port,
+            metrics_port=metrics_port(settings),
             metrics_host=settings.metrics_host,
             log_level=settings.log_level,
         )

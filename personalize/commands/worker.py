@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from personalize import telemetry
+from personalize.commands.foreground import begin, metrics_port
 from personalize.connection import endpoints, token_secret
 from personalize.errors import CannotStartError
 from personalize.settings import Settings
-from personalize.stack import Endpoints, ports
+from personalize.stack import Endpoints
 
 if TYPE_CHECKING:
     from streams.settings import WorkerSettings
@@ -23,21 +23,17 @@ def command() -> None:
     """Run the stream processor in the foreground."""
     settings = Settings.load()
     servers, secret = endpoints(settings), token_secret(settings)
-    from personalize.logs import configure
     from streams.startup_checks import StartupError
     from streams.worker import main
 
-    configure(settings.log_level, settings.log_format)
-    telemetry.start("personalize-worker")
-    metrics_port = settings.metrics_port or ports.choose(0, None, set(), "METRICS_PORT")
-    print(f"metrics on http://{ports.LOOPBACK}:{metrics_port}/metrics", flush=True)
+    begin(settings, "personalize-worker")
     try:
-        main(_worker_settings(settings, servers, secret, metrics_port))
+        main(_worker_settings(settings, servers, secret, metrics_port(settings)))
     except StartupError as error:
         raise CannotStartError(str(error), "personalize doctor") from error
 
 
-def _worker_settings(settings: Settings, servers: Endpoints, secret: str, metrics_port: int) -> WorkerSettings:
+def _worker_settings(settings: Settings, servers: Endpoints, secret: str, port: int) -> WorkerSettings:
     from streams.settings import WorkerSettings
 
     return WorkerSettings(
@@ -50,7 +46,7 @@ def _worker_settings(settings: Settings, servers: Endpoints, secret: str, metric
         dead_letter_min_count=settings.dead_letter_min_count,
         dedupe_days=settings.dedupe_days,
         list_tick_ms=settings.list_tick_ms,
-        metrics_port=metrics_port,
+        metrics_port=port,
         metrics_host=settings.metrics_host,
         log_level=settings.log_level,
         log_key=secret.encode(),
