@@ -20,7 +20,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
-from scipy.sparse import csr_array
+
+from models.recommendation.item_weights import taken_matrix
 
 AGE, LASTING = 0.85, 0.15
 QUERIES = 50
@@ -43,13 +44,7 @@ def mean_history(learner: NDArray[np.int32], pairs: int) -> float:
 
 def train_ease(learner: NDArray[np.int32], items: NDArray[np.int64], item: NDArray[np.int32]) -> NDArray[np.float64]:
     """Return B (M, M) for the item slots ``items`` (M,), from n (learner, item) events; repeats count once."""
-    place = np.full(int(max(item.max(), items.max())) + 1, -1)
-    place[items] = np.arange(len(items))
-    kept = place[item] >= 0
-    shape = (int(learner.max()) + 1, len(items))
-    taken = csr_array((np.ones(int(kept.sum())), (learner[kept], place[item[kept]])), shape=shape)
-    taken.sum_duplicates()
-    taken.data[:] = 1.0
+    taken = taken_matrix(learner, items, item)
     gram = (taken.T @ taken).toarray()
     gram[np.diag_indices_from(gram)] += SHRINKAGE * mean_history(learner, taken.nnz)
     inverse = cho_solve(cho_factor(gram, lower=True, overwrite_a=True), np.eye(len(items)))
