@@ -13,22 +13,13 @@ from pathlib import Path
 
 import pytest
 import redis
+from job_kit import wait_for
 
 from projections import job_runs
 from projections.stores.postgres import connect
 from streams.jobs.settings import JobSettings
 
 PLANTED = Path(__file__).parent / "planted_job.py"
-PATIENCE_SECONDS = 60.0
-
-
-def wait_for(condition: Callable[[], bool], what: str) -> None:
-    """Waits until a condition holds; fails the test when it does not come."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(f"waited in vain for {what}")
-        time.sleep(0.05)
 
 
 @pytest.fixture

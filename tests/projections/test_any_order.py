@@ -13,15 +13,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recorder_kit import event, poll, users_of
+from recorder_kit import OnePartition, event, users_of
 
-from projections.poll import TopicPartition
 from projections.reads import streaks as reads
-from projections.recorder import Recorder
-from projections.stores.postgres import Connection, connect
 
 PART = 6
-TOPICS = ("interactions", "learner-commands")
 USERS = iter(users_of(PART, 1_400))
 NOW = "2026-03-20T12:00:00Z"
 NOW_MS = 1_774_008_000_000
@@ -47,24 +43,8 @@ _fact = st.tuples(
 )
 
 
-class Product:
-    """A recorder of one partition."""
-
-    def __init__(self, url: str) -> None:
-        self.recorder = Recorder(url, "test")
-        self.recorder.claim({TopicPartition(topic, PART): (0, 10_000_000) for topic in TOPICS})
-        self.connection: Connection = connect(url, autocommit=True)
-        self._offsets = dict.fromkeys(TOPICS, 0)
-
-    def record(self, values: list[dict[str, Any]]) -> None:
-        """One poll of both topics."""
-        slices = []
-        for topic in TOPICS:
-            of_topic = [value for value in values if ("command" in value) == (topic == "learner-commands")]
-            if of_topic:
-                slices.append(poll(topic, PART, self._offsets[topic], of_topic))
-                self._offsets[topic] += len(of_topic)
-        self.recorder.record(slices)
+class Product(OnePartition):
+    """A recorder of one partition, asked what a learner has reached."""
 
     def known_of(self, user: str) -> dict[str, Any]:
         """What the learner has reached, and whether each was announced once."""
@@ -83,10 +63,9 @@ class Product:
 @pytest.fixture(scope="module")
 def product(module_database_url: str) -> Iterator[Product]:
     """One for the module; every example has learners of its own."""
-    made = Product(module_database_url)
+    made = Product(module_database_url, PART)
     yield made
-    made.recorder.reset()
-    made.connection.close()
+    made.close()
 
 
 def told(user: str, facts: list[tuple[int, str, int, float, int]]) -> list[dict[str, Any]]:

@@ -2,53 +2,29 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
-from recorder_kit import event, poll, users_of
+from recorder_kit import OnePartition, event, users_of
 
 from projections import achievements
-from projections.poll import TopicPartition
 from projections.rebuild import rebuild
-from projections.recorder import Recorder
-from projections.stores.postgres import Connection, connect
 from schemas.achievement_rules import AchievementRule, read_rules, shipped_rules
 
 PART = 5
-BOUNDS = {TopicPartition(topic, PART): (0, 10_000_000) for topic in ("interactions", "learner-commands")}
 USERS = iter(users_of(PART, 60))
 AT = "2026-02-01T10:00:00Z"
 
 
-class Product:
-    """A recorder of one partition."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.recorder = Recorder(url, "test")
-        self.recorder.claim(BOUNDS)
-        self.connection: Connection = connect(url, autocommit=True)
-        self._offsets = dict.fromkeys(("interactions", "learner-commands"), 0)
-        self._ids = itertools.count()
-
-    def record(self, topic: str, values: list[dict[str, Any]]) -> None:
-        """One poll."""
-        self.recorder.record([poll(topic, PART, self._offsets[topic], values)])
-        self._offsets[topic] += len(values)
+class Product(OnePartition):
+    """A recorder of one partition, asked what it keeps of a learner."""
 
     def command(self, kind: str, user: str, **fields: Any) -> tuple[int, str | None]:
         """Carries a command out; its verdict and the type of its problem."""
-        command_id = f"c{next(self._ids)}"
-        self.record(
-            "learner-commands", [{"command": kind, "userId": user, "commandId": command_id, "issuedAt": AT, **fields}]
-        )
-        return self.connection.execute(
-            "SELECT status, problem ->> 'type' FROM command_result WHERE command_id = %s", (command_id,)
-        ).fetchone()
+        return self.verdict(kind, user, AT, **fields)
 
     def unlocked(self, user: str) -> set[tuple[str, int]]:
         """What a learner has unlocked."""
@@ -72,22 +48,21 @@ class Product:
 @pytest.fixture(scope="module")
 def product(module_database_url: str) -> Iterator[Product]:
     """One for the module; every test has learners of its own."""
-    made = Product(module_database_url)
+    made = Product(module_database_url, PART)
     yield made
-    made.recorder.reset()
-    made.connection.close()
+    made.close()
 
 
 def share(product: Product, user: str) -> None:
     """A learner who shares and has completed something."""
-    product.record("interactions", [event(user, interactionType="COMPLETE", contentId=f"item-of-{user}")])
+    product.record([event(user, interactionType="COMPLETE", contentId=f"item-of-{user}")])
     product.command("ConsentSet", user, purposes={"share": True})
 
 
 def test_kudos_count_once_a_giver_and_feed_the_social_rules(product: Product) -> None:
     """Peers' kudos unlock the rule that counts them; the second of a giver, and one's own, are refused."""
     user, *peers = (next(USERS) for _ in range(4))
-    product.record("interactions", [event(peer) for peer in peers])
+    product.record([event(peer) for peer in peers])
     share(product, user)
     give = {"achievementId": "finisher"}
     assert product.command("KudosGiven", user, giverId=peers[0], **give) == (201, None)
@@ -104,7 +79,7 @@ def test_kudos_count_once_a_giver_and_feed_the_social_rules(product: Product) ->
 def test_kudos_need_a_shared_achievement_and_a_known_giver(product: Product) -> None:
     """What is locked or not shared answers like what is not there, so that nothing can be found out."""
     user, peer = next(USERS), next(USERS)
-    product.record("interactions", [event(user, interactionType="COMPLETE"), event(peer)])
+    product.record([event(user, interactionType="COMPLETE"), event(peer)])
     refused = (404, "/problems/not-shared")
     assert product.command("KudosGiven", user, giverId=peer, achievementId="finisher") == refused
     product.command("ConsentSet", user, purposes={"share": True})
@@ -132,7 +107,7 @@ def test_a_mastered_skill_is_an_achievement(product: Product) -> None:
     user = next(USERS)
     for number in range(40):
         done = {"interactionType": "ATTEMPT", "success": True, "contentId": "skilled", "score": 1}
-        product.record("interactions", [event(user, occurredAt=f"2026-01-{1 + number // 2:02d}T10:00:00Z", **done)])
+        product.record([event(user, occurredAt=f"2026-01-{1 + number // 2:02d}T10:00:00Z", **done)])
     assert ("skill-master", 1) in product.unlocked(user)
     assert product.announced(user).count(("skill-master", 1)) == 1
     assert rebuild(product.url, "achievements").differences == 0
@@ -154,7 +129,7 @@ def test_a_skill_that_is_mastered_and_lost_within_one_poll_counts(product: Produ
             for n in range(60)
         ]  # fmt: skip
         for part in [attempts] if one_poll else [[attempt] for attempt in attempts]:
-            product.record("interactions", part)
+            product.record(part)
         assert product.connection.execute(still, (user,)).fetchone() == (False,)
         moments += product.connection.execute(at, (user,)).fetchall()
     assert len(moments) == 2
@@ -175,7 +150,7 @@ def test_a_rebuild_evaluates_past_weeks_anew_and_takes_none_away(
     """A lowered threshold unlocks the weeks that had reached it; a raised one leaves what is unlocked."""
     user = next(USERS)
     days = ("05", "06", "07", "13", "14")  # three days of one week, two of the next
-    product.record("interactions", [event(user, occurredAt=f"2026-01-{day}T10:00:00Z") for day in days])
+    product.record([event(user, occurredAt=f"2026-01-{day}T10:00:00Z") for day in days])
     weeks = "SELECT period FROM achievement_unlock JOIN learners USING (learner_key) " \
         "WHERE user_id = %s AND achievement_id = 'week-of-learning' ORDER BY 1"  # fmt: skip
     assert product.connection.execute(weeks, (user,)).fetchall() == [("2026-W02",)]
@@ -228,7 +203,7 @@ def test_changed_rules_take_effect_by_a_rebuild_and_take_nothing_back(
     """A lowered threshold unlocks what was earned, once; a raised one leaves what is unlocked, and its dependants."""
     user, other = next(USERS), next(USERS)
     done = [event(user, interactionType="COMPLETE", contentId=f"x-{n}") for n in range(4)]
-    product.record("interactions", [*done, event(other, interactionType="COMPLETE", contentId="x-0")])
+    product.record([*done, event(other, interactionType="COMPLETE", contentId="x-0")])
     assert ("finisher", 1) in product.unlocked(user)
     assert ("finisher", 2) not in product.unlocked(user)
 
@@ -244,11 +219,11 @@ def test_changed_rules_take_effect_by_a_rebuild_and_take_nothing_back(
     assert rebuild(product.url, "achievements").differences == 0
 
     # What was unlocked under the old rule is announced no second time, and still opens what requires it.
-    product.record("interactions", [event(other, interactionType="COMPLETE", contentId=f"y-{n}") for n in range(12)])
+    product.record([event(other, interactionType="COMPLETE", contentId=f"y-{n}") for n in range(12)])
     assert product.announced(other).count(("finisher", 1)) == 1
     assert ("all-kinds-finished", 1) not in product.unlocked(other)
     kinds = [event(other, interactionType="COMPLETE", contentType=f"kind-{n}", contentId=f"z-{n}") for n in range(3)]
-    product.record("interactions", kinds)
+    product.record(kinds)
     assert ("all-kinds-finished", 1) in product.unlocked(other)
     tiers = "SELECT count(*), count(DISTINCT (achievement_id, tier)) FROM achievement_unlock JOIN learners " \
         "USING (learner_key) WHERE user_id = %s"  # fmt: skip

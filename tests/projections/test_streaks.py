@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 from collections.abc import Iterator
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,51 +10,31 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recorder_kit import event, poll, users_of
+from recorder_kit import OnePartition, event, users_of
 
 from projections import streaks
 from projections.identities import Identities
-from projections.poll import TopicPartition
 from projections.reads import streaks as reads
-from projections.recorder import Recorder
-from projections.stores.postgres import Connection, connect
 from schemas.read_models import Streak
 
 PART = 2
-BOUNDS = {TopicPartition(topic, PART): (0, 10_000_000) for topic in ("interactions", "learner-commands")}
 USERS = iter(users_of(PART, 1_400))
 NEW_YORK, AUCKLAND, LOS_ANGELES = "America/New_York", "Pacific/Auckland", "America/Los_Angeles"
 
 
-class Product:
+class Product(OnePartition):
     """A recorder of one partition, fed with what a learner does."""
-
-    def __init__(self, url: str) -> None:
-        self.recorder = Recorder(url, "test")
-        self.recorder.claim(BOUNDS)
-        self.connection: Connection = connect(url, autocommit=True)
-        self._offsets = dict.fromkeys(("interactions", "learner-commands"), 0)
-        self._ids = itertools.count()
-
-    def record(self, topic: str, values: list[dict[str, Any]]) -> None:
-        """One poll."""
-        self.recorder.record([poll(topic, PART, self._offsets[topic], values)])
-        self._offsets[topic] += len(values)
 
     def active(self, user: str, *times: str, zone: str | None = None) -> None:
         """Events at times of a zone's clock (else of UTC), a poll each; their own zone is stated if one is given."""
         for text in times:
             own = {} if zone is None else {"timezone": zone}
             at = dt.datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone or "UTC"))
-            self.record("interactions", [event(user, occurredAt=at.isoformat(), **own)])
+            self.record([event(user, occurredAt=at.isoformat(), **own)])
 
     def command(self, kind: str, user: str, at: str, **fields: Any) -> int:
         """Carries a command out and returns its verdict."""
-        command_id = f"c{next(self._ids)}"
-        body = {"command": kind, "userId": user, "commandId": command_id, "issuedAt": at, **fields}
-        self.record("learner-commands", [body])
-        found = self.connection.execute("SELECT status FROM command_result WHERE command_id = %s", (command_id,))
-        return found.fetchone()[0]
+        return self.verdict(kind, user, at, **fields)[0]
 
     def streak(self, user: str, at: str) -> Streak | None:
         """What the API shows at a moment (of UTC)."""
@@ -67,10 +46,9 @@ class Product:
 @pytest.fixture(scope="module")
 def product(module_database_url: str) -> Iterator[Product]:
     """One for the module; every test has a learner of its own."""
-    made = Product(module_database_url)
+    made = Product(module_database_url, PART)
     yield made
-    made.recorder.reset()
-    made.connection.close()
+    made.close()
 
 
 @pytest.fixture
@@ -195,7 +173,7 @@ def test_any_permutation_duplication_and_split_gives_the_same_streak(
         user = next(USERS)
         for values in polls:
             if values:
-                product.record("interactions", [_event(user, step, zone) for step, zone in values])
+                product.record([_event(user, step, zone) for step, zone in values])
         shown.append(product.streak(user, "2026-01-22T00:00"))
     assert shown[0] == shown[1]
 
@@ -224,9 +202,7 @@ def test_any_permutation_and_split_spends_the_same_freezes(
             product.command("StreakFreezeTaken", user, "2026-01-01T11:00:00Z", source="BOUGHT")
         for values in polls if active_first else [*polls, [1]]:
             if values:
-                product.record(
-                    "interactions", [event(user, occurredAt=f"2026-01-{day:02d}T10:00:00Z") for day in values]
-                )
+                product.record([event(user, occurredAt=f"2026-01-{day:02d}T10:00:00Z") for day in values])
         key = Identities().learners(product.connection, [user])[0].key
         facts, _ = streaks.load(product.connection, key)
         spent.append((facts.freezes_spent, product.streak(user, "2026-01-27T00:00")))
