@@ -43,8 +43,7 @@ class HourlyActivity(NamedTuple):
 
 def of(batch: Interactions) -> HourlyActivity:
     """What a batch of n interactions adds."""
-    if not (batch.consent & CONSENT_ANALYTICS).all():
-        batch = batch.take((batch.consent & CONSENT_ANALYTICS) != 0)
+    batch = batch.consented(CONSENT_ANALYTICS)
     kinds = (batch.content_type.astype(np.int64) << _TYPE_BITS) + batch.type
     cells = group_pairs(batch.at_ms // HOUR_MS, kinds)
     return HourlyActivity(

@@ -76,6 +76,11 @@ class Interactions:
         """The rows that an index array, a mask or a slice selects, in its order."""
         return Interactions(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
+    def consented(self, purpose: int) -> Interactions:
+        """The rows whose learner had agreed to a purpose (a bit of ``consent``); the batch itself if all had."""
+        agreed = (self.consent & purpose) != 0
+        return self if agreed.all() else self.take(agreed)
+
     @classmethod
     def concatenate(cls, parts: list[Interactions]) -> Interactions:
         """Several batches as one, in the order given."""

@@ -91,8 +91,7 @@ def finishes(batch: Interactions) -> Mask:
 
 def of(batch: Interactions) -> Preferences:
     """What a batch of n interactions says, of the learners who consented to personalisation."""
-    if not (batch.consent & CONSENT_PERSONALISE).all():
-        batch = batch.take((batch.consent & CONSENT_PERSONALISE) != 0)
+    batch = batch.consented(CONSENT_PERSONALISE)
     pairs = group_pairs(batch.learner, batch.item)
     growth = log_decay(batch.at_ms, HALF_LIFE_MS)
     with np.errstate(divide="ignore"):

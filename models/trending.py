@@ -39,8 +39,7 @@ class Trending(NamedTuple):
 
 def of(batch: Interactions) -> Trending:
     """What a batch of n interactions adds."""
-    if not (batch.consent & CONSENT_ANALYTICS).all():
-        batch = batch.take((batch.consent & CONSENT_ANALYTICS) != 0)
+    batch = batch.consented(CONSENT_ANALYTICS)
     items = group(batch.item)
     with np.errstate(divide="ignore"):
         weight = np.log(event_weights(batch)[0])

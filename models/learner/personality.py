@@ -68,7 +68,7 @@ class Trait:
 
 def habits_of(batch: Interactions) -> Habits:
     """The observations in a batch, by learner."""
-    batch = batch.take(batch.consent & CONSENT_PERSONALITY != 0)
+    batch = batch.consented(CONSENT_PERSONALITY)
     observed = np.full((len(batch), len(DIMENSIONS)), np.nan)
     observed[:, 0] = batch.completion_rate
     timed = (batch.expected_seconds > 0) & (batch.time_spent_seconds > 0)
