@@ -10,7 +10,7 @@ from api.dependencies import Dependencies
 from api.freshness import Awaited
 from api.parameters import one_of, query
 from api.problems import Answer
-from api.routes.exchange import HttpRequest, encode, json_answer, request_headers, route
+from api.routes.exchange import HttpRequest, encode, json_answer, no_parameters, request_headers, route
 from api.routes.ready import kept_answer
 from projections.reads import experiments
 from projections.reads.analytics import report
@@ -64,7 +64,7 @@ def routes(dependencies: Dependencies) -> list[HTTPRouteHandler]:
         return kept_answer(dependencies, request_headers(request), kept, NOT_AWAITED)
 
     async def all_experiments(request: HttpRequest) -> Answer:
-        query(request.scope["query_string"], frozenset())
+        no_parameters(request)
         return json_answer(await experiments.read(dependencies.pool), [(b"cache-control", b"private, no-store")])
 
     return [

@@ -8,16 +8,13 @@ import msgspec
 from litestar.handlers import HTTPRouteHandler
 
 from api.access.rules import reach
-from api.bodies import check_media_type
 from api.contract.vocabulary import Body, Contract, Reply
-from api.parameters import query
-from api.problems import Answer, ProblemError, invalid_body
+from api.problems import Answer, ProblemError
 from api.recommendations import Asked, Lists, context_of
-from api.routes.exchange import HttpRequest, json_answer, request_headers, route
+from api.routes.exchange import HttpRequest, decoded_body, json_answer, no_parameters, route
 from projections.reads.freshness import moment
 from schemas.decode import JsonDecoder
 from schemas.examples import content_answers, requests
-from schemas.invalid import Invalid
 from schemas.lists import BatchRequest, BatchResult, ListRequest, ListResult, RecommendationType
 from schemas.problems import Problem
 
@@ -37,11 +34,8 @@ def routes(lists: Lists) -> list[HTTPRouteHandler]:
     """The routes of this file."""
 
     async def batch(request: HttpRequest) -> Answer:
-        query(request.scope["query_string"], frozenset())
-        check_media_type(request_headers(request), lines=False)
-        asked = _BATCH.decode(await request.body())
-        if isinstance(asked, Invalid):
-            raise invalid_body(asked)
+        no_parameters(request)
+        asked = await decoded_body(request, _BATCH)
         for each in asked.requests:
             reach(request.scope, each.user_id)
         results = await asyncio.gather(*(_one(lists, each) for each in asked.requests))

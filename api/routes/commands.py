@@ -10,7 +10,6 @@ import msgspec
 from litestar.handlers import HTTPRouteHandler
 
 from api.access.rules import reach, reaches_owner
-from api.bodies import check_media_type
 from api.contract.parts import CACHE_CONTROL, PREFER, PROFILE_LINK, READ_TOKEN, RETRY_AFTER, verdicts
 from api.contract.vocabulary import Body, Contract, Reply
 from api.dependencies import Dependencies
@@ -18,9 +17,17 @@ from api.freshness import TOKEN_HEADER
 from api.idempotency import repeatable
 from api.ids import new_id
 from api.parameters import TOKEN, identifier, query
-from api.problems import Answer, Headers, ProblemDetails, ProblemError, invalid_body, problem
+from api.problems import Answer, Headers, ProblemDetails, ProblemError, problem
 from api.publisher import Outgoing
-from api.routes.exchange import HttpRequest, json_answer, request_headers, request_id, route
+from api.routes.exchange import (
+    HttpRequest,
+    decoded_body,
+    json_answer,
+    no_parameters,
+    request_headers,
+    request_id,
+    route,
+)
 from api.writes import publish
 from projections.reads import command_results
 from projections.reads.command_results import Verdict
@@ -29,13 +36,11 @@ from projections.stores.postgres_pool import Unavailable
 from schemas.commands import Command, ProfileRequest, ProfileSet
 from schemas.decode import JsonDecoder
 from schemas.examples import receipts, requests
-from schemas.invalid import Invalid
 from schemas.problems import Problem
 from schemas.receipts import CommandReceipt, CommandStatus
 from schemas.recognition import AchievementClaimed
 from schemas.topics import LEARNER_COMMANDS
 
-NOTHING = frozenset[str]()
 _PROFILE: JsonDecoder[ProfileRequest] = JsonDecoder(ProfileRequest)
 
 _SET_PROFILE = Contract(
@@ -84,18 +89,15 @@ class _Commands:
         self._dependencies = dependencies
 
     async def set_profile(self, request: HttpRequest) -> Answer:
-        query(request.scope["query_string"], NOTHING)
-        check_media_type(request_headers(request), lines=False)
-        asked = _PROFILE.decode(await request.body())
-        if isinstance(asked, Invalid):
-            raise invalid_body(asked)
+        no_parameters(request)
+        asked = await decoded_body(request, _PROFILE)
         reach(request.scope, asked.user_id)
         command_id = repeatable(request_headers(request), "profile", asked.user_id)
         command = ProfileSet(**msgspec.structs.asdict(asked), **envelope(self._dependencies, command_id))
         return await issue(self._dependencies, request, command, f"/api/profile/{segment(asked.user_id)}")
 
     async def claim(self, request: HttpRequest) -> Answer:
-        query(request.scope["query_string"], NOTHING)
+        no_parameters(request)
         user_id = identifier(request.path_params["user_id"], "userId")
         achievement_id = identifier(request.path_params["achievement_id"], "achievementId")
         command_id = repeatable(request_headers(request), "claim", user_id, achievement_id)

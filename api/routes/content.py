@@ -11,10 +11,10 @@ from msgspec import Meta, Struct
 from api.contract.parts import PREFER, published
 from api.contract.vocabulary import Body, Contract
 from api.dependencies import Dependencies
-from api.parameters import identifier, query
+from api.parameters import identifier
 from api.problems import Answer
 from api.publisher import Outgoing
-from api.routes.exchange import HttpRequest, request_headers, request_id, route
+from api.routes.exchange import HttpRequest, no_parameters, request_headers, request_id, route
 from api.writes import Checked, check_items, publish, receipt_answer
 from schemas.catalogue import ContentSet
 from schemas.decode import decode_content
@@ -22,8 +22,6 @@ from schemas.examples import messages
 from schemas.invalid import Invalid
 from schemas.receipts import RejectedItem
 from schemas.topics import CATALOGUE
-
-NOTHING = frozenset[str]()
 
 
 class ContentReceipt(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -57,12 +55,12 @@ def routes(dependencies: Dependencies) -> list[HTTPRouteHandler]:
 
     async def post_content(request: HttpRequest) -> Answer:
         headers = request_headers(request)
-        query(request.scope["query_string"], NOTHING)
+        no_parameters(request)
         checked = await check_items(dependencies, headers, await request.body(), check_content)
         return await _publish(request, headers, checked)
 
     async def delete_content(request: HttpRequest) -> Answer:
-        query(request.scope["query_string"], NOTHING)
+        no_parameters(request)
         content_id = identifier(request.path_params["content_id"], "contentId")
         withdrawn = Checked(records=[Outgoing(content_id.encode(), None)], ids=[content_id])
         return await _publish(request, request_headers(request), withdrawn)

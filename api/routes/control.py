@@ -9,24 +9,21 @@ from __future__ import annotations
 import msgspec
 from litestar.handlers import HTTPRouteHandler
 
-from api.bodies import check_media_type
 from api.contract.parts import PREFER, verdicts
 from api.contract.vocabulary import Body, Contract
 from api.dependencies import Dependencies
 from api.idempotency import repeatable
-from api.parameters import identifier, query
-from api.problems import Answer, invalid_body
+from api.parameters import identifier
+from api.problems import Answer
 from api.routes.commands import envelope, issue, segment
-from api.routes.exchange import HttpRequest, request_headers, route
+from api.routes.exchange import HttpRequest, decoded_body, no_parameters, request_headers, route
 from projections.reads import recommendations
 from projections.stores.redis import Versioned, recommendations_key
 from schemas.commands import FeedbackGiven, FeedbackRequest, OverrideRequest, OverrideSet
 from schemas.decode import JsonDecoder
 from schemas.examples import requests
-from schemas.invalid import Invalid
 from schemas.lists import RecommendationType
 
-NOTHING = frozenset[str]()
 TOMBSTONE_SECONDS = 3_600
 _FEEDBACK: JsonDecoder[FeedbackRequest] = JsonDecoder(FeedbackRequest)
 _OVERRIDE: JsonDecoder[OverrideRequest] = JsonDecoder(OverrideRequest)
@@ -65,9 +62,8 @@ class _Control:
         self._dependencies = dependencies
 
     async def give_feedback(self, request: HttpRequest) -> Answer:
-        asked = _FEEDBACK.decode(await self._body(request))
-        if isinstance(asked, Invalid):
-            raise invalid_body(asked)
+        no_parameters(request)
+        asked = await decoded_body(request, _FEEDBACK)
         user_id = identifier(request.path_params["user_id"], "userId")
         command_id = repeatable(request_headers(request), "feedback", user_id)
         command = FeedbackGiven(
@@ -76,20 +72,14 @@ class _Control:
         return await self._issue(request, command)
 
     async def set_override(self, request: HttpRequest) -> Answer:
-        asked = _OVERRIDE.decode(await self._body(request))
-        if isinstance(asked, Invalid):
-            raise invalid_body(asked)
+        no_parameters(request)
+        asked = await decoded_body(request, _OVERRIDE)
         user_id = identifier(request.path_params["user_id"], "userId")
         command_id = repeatable(request_headers(request), "override", user_id)
         command = OverrideSet(
             **msgspec.structs.asdict(asked), user_id=user_id, **envelope(self._dependencies, command_id)
         )
         return await self._issue(request, command)
-
-    async def _body(self, request: HttpRequest) -> bytes:
-        query(request.scope["query_string"], NOTHING)
-        check_media_type(request_headers(request), lines=False)
-        return await request.body()
 
     async def _issue(self, request: HttpRequest, command: FeedbackGiven | OverrideSet) -> Answer:
         dependencies = self._dependencies

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request, Response
@@ -12,11 +12,16 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.response import Stream
 
 from api.access.rules import permit
+from api.bodies import check_media_type
 from api.contract.vocabulary import CONTRACT, Contract
 from api.idempotency import HEADER, Idempotency
-from api.problems import Answer, Headers, problem
+from api.parameters import query
+from api.problems import Answer, Headers, invalid_body, problem
+from schemas.decode import JsonDecoder
+from schemas.invalid import Invalid
 
 HttpRequest = Request[Any, Any, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +68,20 @@ async def _once(request: HttpRequest, serve: Route) -> Answer | Streamed:
     idempotency: Idempotency = request.app.state.idempotency
     # The body stays in the request: the route reads it again for nothing.
     return await idempotency.once(request.scope, headers, await request.body(), lambda: serve(request))
+
+
+def no_parameters(request: HttpRequest) -> None:
+    """Raises the problem of a request that has a query (400)."""
+    query(request.scope["query_string"], frozenset())
+
+
+async def decoded_body(request: HttpRequest, decoder: JsonDecoder[T]) -> T:
+    """The message in a JSON body; raises the problem of a body that is none (400, 413, 415, 422)."""
+    check_media_type(request_headers(request), lines=False)
+    asked = decoder.decode(await request.body())
+    if isinstance(asked, Invalid):
+        raise invalid_body(asked)
+    return asked
 
 
 def options(path: str, methods: Iterable[str]) -> HTTPRouteHandler:

@@ -12,9 +12,9 @@ from msgspec import Meta, Struct
 from api.contract.parts import CACHE_CONTROL
 from api.contract.vocabulary import Contract, Reply
 from api.dependencies import Dependencies
-from api.parameters import identifier, query
+from api.parameters import identifier
 from api.problems import problem
-from api.routes.exchange import HttpRequest, Streamed, encode, not_found, route
+from api.routes.exchange import HttpRequest, Streamed, encode, no_parameters, not_found, route
 from projections.reads import export
 from projections.stores.postgres_pool import Unavailable
 
@@ -70,7 +70,7 @@ class _Export:
         self._under_way = 0
 
     async def export(self, request: HttpRequest) -> Streamed:
-        query(request.scope["query_string"], frozenset())
+        no_parameters(request)
         user_id = identifier(request.path_params["user_id"], "userId")
         if self._under_way >= MOST_AT_ONCE:
             raise problem(

@@ -13,15 +13,13 @@ from api.contract.parts import CACHE_CONTROL, RETRY_AFTER
 from api.contract.vocabulary import Contract, Reply
 from api.dependencies import Dependencies
 from api.metrics import CONTENT_TYPE
-from api.parameters import query
 from api.problems import Answer, Headers
-from api.routes.exchange import HttpRequest, json_answer, route
+from api.routes.exchange import HttpRequest, json_answer, no_parameters, route
 from projections.stores.postgres_pool import Unavailable
 
 REVISION: LiteralString = "SELECT version_num FROM alembic_version"
 ASKED_SECONDS = 1.0
 """Checks are asked at most once in this time, whoever asks and however often."""
-NOTHING = frozenset[str]()
 _NO_STORE: Headers = [(b"cache-control", b"no-store")]
 
 
@@ -96,11 +94,11 @@ class _Health:
         self._asking = asyncio.Lock()
 
     async def livez(self, request: HttpRequest) -> Answer:
-        query(request.scope["query_string"], NOTHING)
+        no_parameters(request)
         return json_answer(Liveness(status="ok"), _NO_STORE)
 
     async def readyz(self, request: HttpRequest) -> Answer:
-        query(request.scope["query_string"], NOTHING)
+        no_parameters(request)
         async with self._asking:
             if time.monotonic() - self._asked_at >= ASKED_SECONDS:
                 self._checks = await self._ask()
@@ -112,7 +110,7 @@ class _Health:
         return json_answer(body, headers, 200 if ready else 503)
 
     async def metrics(self, request: HttpRequest) -> Answer:
-        query(request.scope["query_string"], NOTHING)
+        no_parameters(request)
         return Answer(
             200, [(b"content-type", CONTENT_TYPE.encode()), *_NO_STORE], self._dependencies.metrics.exposition()
         )

@@ -10,10 +10,9 @@ from api.contract.parts import PREFER, published
 from api.contract.vocabulary import Body, Contract
 from api.dependencies import Dependencies
 from api.ids import new_id
-from api.parameters import query
 from api.problems import Answer
 from api.publisher import Outgoing
-from api.routes.exchange import HttpRequest, request_headers, request_id, route
+from api.routes.exchange import HttpRequest, no_parameters, request_headers, request_id, route
 from api.writes import Checked, check_items, publish, receipt_answer
 from schemas.decode import decode_interaction
 from schemas.examples import messages, receipts
@@ -37,7 +36,7 @@ def routes(dependencies: Dependencies) -> list[HTTPRouteHandler]:
 
     async def post_interactions(request: HttpRequest) -> Answer:
         headers = request_headers(request)
-        query(request.scope["query_string"], frozenset())
+        no_parameters(request)
         seen: set[tuple[str, str]] = set()
 
         def check(value: bytes, checked: Checked) -> Invalid | None:

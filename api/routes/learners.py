@@ -6,7 +6,6 @@ import msgspec
 from litestar.handlers import HTTPRouteHandler
 
 from api import cursors
-from api.bodies import check_media_type
 from api.contract.parts import (
     CACHE_CONTROL,
     NEXT_PAGE,
@@ -19,15 +18,14 @@ from api.contract.parts import (
 from api.contract.vocabulary import Body, Contract, Reply
 from api.dependencies import Dependencies
 from api.parameters import bad_cursor, identifier, query, text, whole_number
-from api.problems import Answer, Headers, invalid_body
+from api.problems import Answer, Headers
 from api.routes.commands import envelope, issue, segment
-from api.routes.exchange import HttpRequest, json_answer, request_headers, route
+from api.routes.exchange import HttpRequest, decoded_body, json_answer, no_parameters, route
 from projections.reads import learners
 from schemas.commands import ConsentRequest, ConsentSet, EraseRequested
 from schemas.decode import JsonDecoder
 from schemas.examples import learner_answers, requests
 from schemas.fields import MAX_ID_LENGTH
-from schemas.invalid import Invalid
 from schemas.read_models import LearnerEntry, LearnerPage
 
 SEARCH = frozenset({"prefix", "cursor", "limit"})
@@ -99,17 +97,14 @@ class _Learners:
         return json_answer(LearnerPage(learners=shown, next_cursor=cursor), headers)
 
     async def erase(self, request: HttpRequest) -> Answer:
-        query(request.scope["query_string"], frozenset())
+        no_parameters(request)
         user_id = identifier(request.path_params["user_id"], "userId")
         command = EraseRequested(user_id=user_id, **envelope(self._dependencies))
         return await issue(self._dependencies, request, command, f"/api/profile/{segment(user_id)}")
 
     async def set_consent(self, request: HttpRequest) -> Answer:
-        query(request.scope["query_string"], frozenset())
-        check_media_type(request_headers(request), lines=False)
-        asked = _CONSENT.decode(await request.body())
-        if isinstance(asked, Invalid):
-            raise invalid_body(asked)
+        no_parameters(request)
+        asked = await decoded_body(request, _CONSENT)
         user_id = identifier(request.path_params["user_id"], "userId")
         command = ConsentSet(**msgspec.structs.asdict(asked), user_id=user_id, **envelope(self._dependencies))
         return await issue(self._dependencies, request, command, f"/api/profile/{segment(user_id)}")

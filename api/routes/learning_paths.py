@@ -7,7 +7,6 @@ from litestar.handlers import HTTPRouteHandler
 
 from api import cursors
 from api.access.rules import reach, reaches_owner
-from api.bodies import check_media_type
 from api.contract.parts import (
     IDEMPOTENCY_KEY,
     IDENTIFIER,
@@ -26,16 +25,15 @@ from api.dependencies import Dependencies
 from api.idempotency import repeatable
 from api.ids import new_id
 from api.parameters import TOKEN, bad_cursor, identifier, query, whole_number
-from api.problems import Answer, bad_parameter, invalid_body, problem
+from api.problems import Answer, bad_parameter, problem
 from api.routes.commands import envelope, issue, segment
-from api.routes.exchange import HttpRequest, json_answer, not_found, request_headers, route
+from api.routes.exchange import HttpRequest, decoded_body, json_answer, no_parameters, not_found, request_headers, route
 from projections.reads import learning_paths
 from projections.reads.learning_paths import PathPlace
 from schemas.commands import PathCreated, PathProgressed, ProgressRequest
 from schemas.decode import JsonDecoder
 from schemas.examples import learner_answers, requests
 from schemas.fields import MAX_ID_LENGTH, MAX_RECORD_BYTES
-from schemas.invalid import Invalid
 from schemas.learning_paths import LearningPath, PathSummary
 from schemas.paths import PathRequest
 
@@ -124,14 +122,10 @@ class _Paths:
         self._dependencies = dependencies
 
     async def create(self, request: HttpRequest) -> Answer:
-        query(request.scope["query_string"], frozenset())
-        headers = request_headers(request)
-        check_media_type(headers, lines=False)
-        asked = _PATH.decode(await request.body())
-        if isinstance(asked, Invalid):
-            raise invalid_body(asked)
+        no_parameters(request)
+        asked = await decoded_body(request, _PATH)
         reach(request.scope, asked.user_id)
-        repeated = repeatable(headers, "path", asked.user_id)
+        repeated = repeatable(request_headers(request), "path", asked.user_id)
         path_id = repeated or new_id()
         command = PathCreated(
             **msgspec.structs.asdict(asked), path_id=path_id, **envelope(self._dependencies, repeated)
@@ -144,11 +138,8 @@ class _Paths:
         dependencies = self._dependencies
         parameters = query(request.scope["query_string"], ONLY_TOKEN)
         headers = request_headers(request)
-        check_media_type(headers, lines=False)
         path_id = identifier(request.path_params["path_id"], "pathId")
-        asked = _PROGRESS.decode(await request.body())
-        if isinstance(asked, Invalid):
-            raise invalid_body(asked)
+        asked = await decoded_body(request, _PROGRESS)
         # The path may have been made a moment ago: whoever presents the token of that is waited for.
         await dependencies.freshness.wait(headers, parameters, None)
         owner = await learning_paths.owner(dependencies.pool, path_id)

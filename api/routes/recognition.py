@@ -10,23 +10,20 @@ from litestar.handlers import HTTPRouteHandler
 
 from api import badges, shared_page
 from api.access.rules import reach
-from api.bodies import check_media_type
 from api.contract.parts import IDEMPOTENCY_KEY, PREFER, text_parameter, verdicts
 from api.contract.vocabulary import Body, Contract, Reply
 from api.dependencies import Dependencies
 from api.idempotency import repeatable
 from api.parameters import identifier, query, text
-from api.problems import Answer, invalid_body
+from api.problems import Answer
 from api.routes.commands import envelope, issue, segment
-from api.routes.exchange import HttpRequest, json_answer, not_found, request_headers, route
+from api.routes.exchange import HttpRequest, decoded_body, json_answer, no_parameters, not_found, request_headers, route
 from projections.reads import recognition
 from schemas.decode import JsonDecoder
 from schemas.examples import learner_answers, requests
-from schemas.invalid import Invalid
 from schemas.read_models import SharedPage
 from schemas.recognition import AchievementsPageSet, KudosGiven, KudosRequest, PageRequest
 
-NOTHING = frozenset[str]()
 _PERIOD = frozenset({"period"})
 PERIOD_CHARACTERS = 10
 TOKEN_BYTES = 24
@@ -145,13 +142,12 @@ class _Recognition:
         self._dependencies = dependencies
 
     async def share(self, request: HttpRequest) -> Answer:
-        asked = _PAGE.decode(await self._body(request))
-        if isinstance(asked, Invalid):
-            raise invalid_body(asked)
+        no_parameters(request)
+        asked = await decoded_body(request, _PAGE)
         return await self._set_page(request, active=True, display_name=asked.display_name)
 
     async def take_back(self, request: HttpRequest) -> Answer:
-        query(request.scope["query_string"], NOTHING)
+        no_parameters(request)
         return await self._set_page(request, active=False, display_name="")
 
     async def _set_page(self, request: HttpRequest, *, active: bool, display_name: str) -> Answer:
@@ -166,9 +162,8 @@ class _Recognition:
         return await issue(self._dependencies, request, command, f"/api/achievements/{segment(user_id)}")
 
     async def give_kudos(self, request: HttpRequest) -> Answer:
-        asked = _KUDOS.decode(await self._body(request))
-        if isinstance(asked, Invalid):
-            raise invalid_body(asked)
+        no_parameters(request)
+        asked = await decoded_body(request, _KUDOS)
         # The path names who receives them; the giver is the one who has to be the caller.
         reach(request.scope, asked.giver_id)
         user_id = identifier(request.path_params["user_id"], "userId")
@@ -198,7 +193,7 @@ class _Recognition:
         return json_answer(await self._page(request), shared_page.HEADERS)
 
     async def _page(self, request: HttpRequest) -> SharedPage:
-        query(request.scope["query_string"], NOTHING)
+        no_parameters(request)
         token = identifier(request.path_params["page_token"], "pageToken")
         found = await recognition.page(self._dependencies.pool, token)
         if found is None:
@@ -218,17 +213,12 @@ class _Recognition:
         return Answer(200, headers, signed.encode())
 
     async def issuer(self, request: HttpRequest) -> Answer:
-        query(request.scope["query_string"], NOTHING)
+        no_parameters(request)
         return Answer(200, _PUBLIC, msgspec.json.encode(self._dependencies.settings.badges.profile()))
 
     async def keys(self, request: HttpRequest) -> Answer:
-        query(request.scope["query_string"], NOTHING)
+        no_parameters(request)
         return Answer(200, _PUBLIC, msgspec.json.encode(self._dependencies.settings.badges.keys()))
-
-    async def _body(self, request: HttpRequest) -> bytes:
-        query(request.scope["query_string"], NOTHING)
-        check_media_type(request_headers(request), lines=False)
-        return await request.body()
 
 
 _PUBLIC = [(b"content-type", b"application/json"), (b"cache-control", b"public, max-age=300")]

@@ -15,11 +15,9 @@ from litestar.handlers import HTTPRouteHandler
 
 from api.contract.parts import CACHE_CONTROL
 from api.contract.vocabulary import Contract, Reply
-from api.parameters import query
 from api.problems import Answer, Headers
-from api.routes.exchange import HttpRequest, route
+from api.routes.exchange import HttpRequest, no_parameters, route
 
-NOTHING = frozenset[str]()
 SCRIPT = Path(__file__).resolve().parents[1] / "vendored" / "rapidoc" / "rapidoc-min.js"
 KEPT: Headers = [(b"cache-control", b"public, max-age=300")]
 POLICY = (
@@ -86,16 +84,16 @@ def routes(text: Callable[[], str]) -> list[HTTPRouteHandler]:
         return text().encode()
 
     async def openapi(request: HttpRequest) -> Answer:
-        query(request.scope["query_string"], NOTHING)
+        no_parameters(request)
         return Answer(200, [(b"content-type", b"application/json"), *KEPT], document())
 
     async def page(request: HttpRequest) -> Answer:
-        query(request.scope["query_string"], NOTHING)
+        no_parameters(request)
         headers = [(b"content-type", b"text/html; charset=utf-8"), (b"content-security-policy", POLICY.encode()), *KEPT]
         return Answer(200, [*headers, (b"referrer-policy", b"no-referrer")], PAGE.encode())
 
     async def script(request: HttpRequest) -> Answer:
-        query(request.scope["query_string"], NOTHING)
+        no_parameters(request)
         return Answer(200, [(b"content-type", b"text/javascript; charset=utf-8"), *KEPT], _script())
 
     return [

@@ -12,11 +12,9 @@ from api.access.sessions import set_cookie
 from api.contract.parts import CACHE_CONTROL
 from api.contract.vocabulary import Contract, Header, Reply
 from api.dependencies import Dependencies
-from api.parameters import query
 from api.problems import Answer
-from api.routes.exchange import HttpRequest, request_headers, route
+from api.routes.exchange import HttpRequest, no_parameters, request_headers, route
 
-NOTHING = frozenset[str]()
 _KEY = "key:"
 _LOOPBACK = (b"localhost", b"127.", b"[::1]")
 
@@ -42,7 +40,7 @@ def routes(dependencies: Dependencies) -> list[HTTPRouteHandler]:
     """The routes of this file."""
 
     async def begin(request: HttpRequest) -> Answer:
-        query(request.scope["query_string"], NOTHING)
+        no_parameters(request)
         caller = caller_of(request.scope)
         if caller is NOBODY:
             raise deny(request.scope, "no-credentials", unauthorized("Send the API key that the session acts for."))

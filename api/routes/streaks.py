@@ -7,18 +7,16 @@ from litestar.handlers import HTTPRouteHandler
 
 from api.access.callers import forbidden
 from api.access.rules import caller_of, deny
-from api.bodies import check_media_type
 from api.contract.parts import IDEMPOTENCY_KEY, PREFER, verdicts
 from api.contract.vocabulary import Body, Contract
 from api.dependencies import Dependencies
 from api.idempotency import repeatable
-from api.parameters import identifier, query
-from api.problems import Answer, invalid_body
+from api.parameters import identifier
+from api.problems import Answer
 from api.routes.commands import envelope, issue, segment
-from api.routes.exchange import HttpRequest, request_headers, route
+from api.routes.exchange import HttpRequest, decoded_body, no_parameters, request_headers, route
 from schemas.decode import JsonDecoder
 from schemas.examples import requests
-from schemas.invalid import Invalid
 from schemas.recognition import (
     FreezeRequest,
     FreezeSource,
@@ -27,7 +25,6 @@ from schemas.recognition import (
     StreakRepaired,
 )
 
-NOTHING = frozenset[str]()
 _FREEZE_BODY: JsonDecoder[FreezeRequest] = JsonDecoder(FreezeRequest)
 _REPAIR_BODY: JsonDecoder[RepairRequest] = JsonDecoder(RepairRequest)
 
@@ -65,9 +62,8 @@ class _Streaks:
         self._dependencies = dependencies
 
     async def take_freeze(self, request: HttpRequest) -> Answer:
-        asked = _FREEZE_BODY.decode(await self._body(request))
-        if isinstance(asked, Invalid):
-            raise invalid_body(asked)
+        no_parameters(request)
+        asked = await decoded_body(request, _FREEZE_BODY)
         user_id = identifier(request.path_params["user_id"], "userId")
         if asked.source is FreezeSource.BOUGHT and caller_of(request.scope).subject is not None:
             raise deny(request.scope, "scope", forbidden("Only the platform's shop says what was bought."), user_id)
@@ -78,17 +74,11 @@ class _Streaks:
         return await issue(self._dependencies, request, command, f"/api/achievements/{segment(user_id)}")
 
     async def repair(self, request: HttpRequest) -> Answer:
-        asked = _REPAIR_BODY.decode(await self._body(request))
-        if isinstance(asked, Invalid):
-            raise invalid_body(asked)
+        no_parameters(request)
+        asked = await decoded_body(request, _REPAIR_BODY)
         user_id = identifier(request.path_params["user_id"], "userId")
         command_id = repeatable(request_headers(request), "repair", user_id)
         command = StreakRepaired(
             **msgspec.structs.asdict(asked), user_id=user_id, **envelope(self._dependencies, command_id)
         )
         return await issue(self._dependencies, request, command, f"/api/achievements/{segment(user_id)}")
-
-    async def _body(self, request: HttpRequest) -> bytes:
-        query(request.scope["query_string"], NOTHING)
-        check_media_type(request_headers(request), lines=False)
-        return await request.body()
