@@ -175,7 +175,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             return
         start, seek_number = self._fetched_to[tp], self.seeks[tp]
         if records[0].offset < start:
-            # Between a new assignment and our seek, aiokafka reads from Kafka's own offset, which lags behind.
+            # Between a new assignment and our seek, aiokafka reads from Kafka's own offset, which lags behind.  Faust
+            # fetches then if the rebalance began before the seek of the last one was done: its flow goes on too soon.
             records = [record for record in records if record.offset >= start]
             if not records:
                 return

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import time
+from pathlib import Path
 from typing import Any
 
 from stream_kit import interaction, records_of
 
 from schemas.partitioning import partition_of
 from streams.worker import TOPICS
+
+REBALANCED = Path(__file__).with_name("rebalanced_worker.py")
 
 
 def test_events_are_folded_and_a_stop_is_clean(engine: Any, publish: Any) -> None:
@@ -160,3 +164,18 @@ def test_lists_that_a_dead_worker_left_behind_are_written_by_its_heir(engine: An
     engine.wait_for(f"SELECT ({lacking}) > 0", True)
     slow.kill()
     engine.wait_for(lacking, 0)
+
+
+def test_what_is_read_again_in_a_rebalance_is_applied_once(engine: Any, publish: Any) -> None:
+    """A rebalance overtakes another, and records are fetched from Kafka's own offset before the seek to ours."""
+    publish([interaction(f"u{n % 50}", n) for n in range(500)])
+    engine.start("worker-0", [str(REBALANCED)])
+    engine.wait_for("SELECT count(*)::int FROM interaction_log", 500)
+    publish([interaction(f"u{n % 50}", n) for n in range(500, 700)])
+    engine.wait_for("SELECT count(*)::int FROM interaction_log", 700)
+    deadline = time.monotonic() + 30
+    while "sought after records were read again" not in engine.log_of():
+        assert time.monotonic() < deadline, engine.log_of()
+        time.sleep(0.1)
+    books = "SELECT sum(delivered)::int, sum(end_offset - first_offset)::int, sum(duplicates)::int FROM applied_range"
+    assert engine.ask(books + " WHERE topic = 'interactions'") == [(700, 700, 0)]
