@@ -147,7 +147,7 @@ async def bare(
 
     reading = asyncio.create_task(consume())
     try:
-        await asyncio.sleep(_WARM_UP_SECONDS)
+        await asyncio.sleep(min(_WARM_UP_SECONDS, seconds))
         return await probes("Kafka alone", measured, seconds, seed, per_second)
     finally:
         reading.cancel()

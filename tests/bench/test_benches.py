@@ -68,7 +68,7 @@ def test_memory(tmp_path: Path):
 
 def test_read(tmp_path: Path):
     """The read bench measures the API, alone and while ingesting, and both references."""
-    figures = figures_of(tmp_path, "read", "--seconds", "1", "--ingest-rate", "200", "--read-rate", "50")
+    figures = figures_of(tmp_path, "read", "--seconds", "0.5", "--ingest-rate", "200", "--read-rate", "50")
     assert "load_generator" in figures["load_generator"]
     assert figures["requests_per_second"] > 0
     assert figures["p99_ms_while_ingesting"] > 0

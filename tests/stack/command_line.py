@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+HANDED_OVER = {"PATH", "HOME", "LANG", "XDG_CACHE_HOME", "JDK_JAVA_OPTIONS"}
 # What a person's shell would hand over, without the settings of whoever runs the tests.
-INHERITED = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "XDG_CACHE_HOME"}}
+INHERITED = {name: value for name, value in os.environ.items() if name in HANDED_OVER}
 
 
 class CommandLine:

@@ -17,7 +17,9 @@ from command_line import CommandLine, eventually
 from personalize.errors import StackError
 from personalize.settings import Settings
 from personalize.stack import Endpoints, running
+from personalize.stack.kafka import KafkaServer
 from personalize.stack.local import LocalStack
+from personalize.stack.server import ENVIRONMENT
 from personalize.stack.supervisor import down
 from personalize.stack.topics import ensure_topics
 
@@ -102,6 +104,19 @@ def test_data_survive_a_restart_on_the_same_ports(shell):
     with psycopg.connect(after.database_url) as connection:
         assert connection.execute("SELECT value FROM kept").fetchone() == ("row",)
     assert asyncio.run(first(after.kafka)) == b"record"
+
+
+def test_kafka_inherits_java_s_own_options_and_nothing_else(tmp_path, monkeypatch):
+    """What a user sets for every Java program holds for Kafka too; the rest of the environment does not reach it."""
+    monkeypatch.setenv("KAFKA_OPTS", "-verbose")
+    monkeypatch.delenv("JDK_JAVA_OPTIONS", raising=False)
+    (tmp_path / "kafka").mkdir()
+    server = KafkaServer(tmp_path, tmp_path)
+    usual = server.launch({"kafka": 1, "kafka_controller": 2}).environment
+    assert usual == ENVIRONMENT
+    monkeypatch.setenv("JDK_JAVA_OPTIONS", "-Xlog:disable")
+    given = server.launch({"kafka": 1, "kafka_controller": 2}).environment
+    assert given == {**ENVIRONMENT, "JDK_JAVA_OPTIONS": "-Xlog:disable"}
 
 
 def test_a_second_up_changes_nothing(shell):
