@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+import msgspec
 
 from api.limits import Limits
 from api.metrics import Metrics
@@ -24,6 +27,12 @@ class Awaited:
     """What the token named; {} without a token."""
     seconds_left: float
     stale: bool
+
+    def marked(self, body: Any) -> Any:
+        """A body with a member ``freshness``, which says itself if the answer is stale."""
+        if not self.stale:
+            return body
+        return msgspec.structs.replace(body, freshness=msgspec.structs.replace(body.freshness, stale=True))
 
 
 class Freshness:

@@ -22,6 +22,7 @@ from api.contract.parts import (
 )
 from api.contract.vocabulary import Body, Contract, Parameter
 from api.dependencies import Dependencies
+from api.freshness import Awaited
 from api.idempotency import repeatable
 from api.ids import new_id
 from api.parameters import TOKEN, bad_cursor, identifier, query, whole_number
@@ -137,38 +138,34 @@ class _Paths:
     async def progress(self, request: HttpRequest) -> Answer:
         dependencies = self._dependencies
         parameters = query(request.scope["query_string"], ONLY_TOKEN)
-        headers = request_headers(request)
         path_id = identifier(request.path_params["path_id"], "pathId")
         asked = await decoded_body(request, _PROGRESS)
         # The path may have been made a moment ago: whoever presents the token of that is waited for.
-        await dependencies.freshness.wait(headers, parameters, None)
-        owner = await learning_paths.owner(dependencies.pool, path_id)
-        if owner is None or not reaches_owner(request.scope, owner):
-            raise not_found("The learning path")
+        owner, _ = await self._owner(request, parameters, path_id)
+        repeated = repeatable(request_headers(request), "progress", owner, path_id)
         command = PathProgressed(
-            **msgspec.structs.asdict(asked),
-            user_id=owner,
-            path_id=path_id,
-            **envelope(dependencies, repeatable(headers, "progress", owner, path_id)),
+            **msgspec.structs.asdict(asked), user_id=owner, path_id=path_id, **envelope(dependencies, repeated)
         )
         return await issue(dependencies, request, command, f"/api/learning-paths/{segment(path_id)}")
+
+    async def _owner(self, request: HttpRequest, parameters: dict[str, str], path_id: str) -> tuple[str, Awaited]:
+        """Whose path it is, once what the caller awaits is there; raises 404 for a path that is none of his."""
+        awaited = await self._dependencies.freshness.wait(request_headers(request), parameters, None)
+        owner = await learning_paths.owner(self._dependencies.pool, path_id)
+        if owner is None or not reaches_owner(request.scope, owner):
+            raise not_found("The learning path")
+        return owner, awaited
 
     async def one(self, request: HttpRequest) -> Answer:
         dependencies = self._dependencies
         parameters = query(request.scope["query_string"], ONLY_TOKEN)
         path_id = identifier(request.path_params["path_id"], "pathId")
-        awaited = await dependencies.freshness.wait(request_headers(request), parameters, None)
-        owner = await learning_paths.owner(dependencies.pool, path_id)
-        if owner is None or not reaches_owner(request.scope, owner):
-            raise not_found("The learning path")
+        owner, awaited = await self._owner(request, parameters, path_id)
         now_ms = dependencies.now_ms()
         found = await learning_paths.read(dependencies.pool, path_id, owner, dependencies.partition(owner), now_ms)
         if found is None:
             raise not_found("The learning path")
-        body = found.path
-        if awaited.stale:
-            body = msgspec.structs.replace(body, freshness=msgspec.structs.replace(body.freshness, stale=True))
-        return json_answer(body, dependencies.freshness.headers(found.seen, awaited, now_ms))
+        return json_answer(awaited.marked(found.path), dependencies.freshness.headers(found.seen, awaited, now_ms))
 
     async def of_learner(self, request: HttpRequest) -> Answer:
         dependencies = self._dependencies

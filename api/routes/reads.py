@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from litestar.handlers import HTTPRouteHandler
 
 from api.contract.parts import (
@@ -133,10 +132,7 @@ class _Reads:
             found = await read(dependencies.pool, user_id, part, dependencies.now_ms())
             if found is None:
                 return None
-            body = getattr(found, name)
-            if awaited.stale:
-                body = msgspec.structs.replace(body, freshness=msgspec.structs.replace(body.freshness, stale=True))
-            return encode(body), found.seen
+            return encode(awaited.marked(getattr(found, name))), found.seen
 
         question = {each: value for each, value in parameters.items() if each != TOKEN}
         presented, stale = bool(awaited.presented), awaited.stale
