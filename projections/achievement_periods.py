@@ -6,7 +6,7 @@ the period that it belongs to.  The fold is `models.achievement_periods`; `proje
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import LiteralString, NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from models.achievement_evidence import NEVER
 from models.achievement_periods import Cells, Touched
 from models.achievement_rules import CompiledRule
 from models.achievements import Unlocks, Update
-from models.columns import Int64, Interactions
+from models.columns import Int64, Interactions, Mask
 from models.grouping import Groups, group_pairs
 from projections.projection import Effects
 from projections.stores import packed
@@ -24,21 +24,32 @@ from projections.stores.packed import Answer, EndToEnd
 from projections.stores.postgres import Connection
 from schemas.achievement_rules import Repeat
 
+_CELL: LiteralString = """
+SELECT learner_key, period, progress, tiers, members, weights FROM achievement_period AS cell
+"""
 _PACKED: LiteralString = """
-SELECT array_send(array_agg(learner_key)), array_send(array_agg(period)), array_send(array_agg(progress)),
-       array_send(array_agg(tiers)), array_send(array_agg(cardinality(members))),
+SELECT array_send(array_agg(place)), array_send(array_agg(learner_key)), array_send(array_agg(period)),
+       array_send(array_agg(progress)), array_send(array_agg(tiers)), array_send(array_agg(cardinality(members))),
        string_agg(CASE WHEN members <> '{}' THEN substr(array_send(members), 21) END, ''),
        string_agg(CASE WHEN members <> '{}' THEN substr(array_send(weights), 21) END, '')
-FROM achievement_period
 """
-_OF_RULE: LiteralString = "slot = (SELECT slot FROM achievement_rule WHERE achievement_id = %(achievement_id)s)"
-LOAD: LiteralString = f"""{_PACKED}
-JOIN unnest(%(learners)s::bigint[], %(periods)s::int[]) AS touched (learner_key, period) USING (learner_key, period)
-WHERE {_OF_RULE}
-"""
+LOAD: LiteralString = f"""
+WITH placed AS MATERIALIZED (
+    SELECT array_agg(slot ORDER BY place) AS slots
+    FROM unnest(%(achievement_ids)s::text[]) WITH ORDINALITY AS asked (achievement_id, place)
+    LEFT JOIN achievement_rule USING (achievement_id)
+)
+{_PACKED}
+FROM placed,
+     unnest(%(learners)s::bigint[], %(periods)s::int[], %(places)s::int[]) AS touched (learner, day, place),
+     LATERAL ({_CELL} WHERE learner_key = learner AND slot = slots[place] AND period = day OFFSET 0) AS kept
+"""  # noqa: S608 - of constants only
+"""OFFSET keeps it a look-up by key for each cell; joined freely, the planner would rather read the whole index."""
 LOAD_ALL: LiteralString = f"""{_PACKED}
-WHERE learner_key = ANY (%(learners)s::bigint[]) AND {_OF_RULE}
-"""
+FROM (SELECT 1 AS place, all_cells.* FROM ({_CELL}
+      WHERE learner_key = ANY (%(learners)s::bigint[])
+        AND slot = (SELECT slot FROM achievement_rule WHERE achievement_id = %(achievement_id)s)) AS all_cells) AS kept
+"""  # noqa: S608 - of constants only
 """Every period of some learners."""
 WRITE: LiteralString = """
 INSERT INTO achievement_period (learner_key, slot, period, progress, tiers, members, weights, applied_seq)
@@ -65,13 +76,14 @@ WHERE rule.slot = row.slot AND held.learner_key = row.learner_key AND held.achie
   AND held.period = {NAME} AND held.tier > row.tiers
 """  # noqa: S608 - of constants only
 FORGET: LiteralString = "DELETE FROM achievement_period WHERE learner_key = %(learner_key)s"
-_DTYPES = (np.int64, np.int32, np.int32, np.int16, np.int32, EndToEnd(np.int64), EndToEnd(np.int32))
+_DTYPES = (np.int32, np.int64, np.int32, np.int32, np.int16, np.int32, EndToEnd(np.int64), EndToEnd(np.int32))
 
 
 class Asked(NamedTuple):
-    """What one rule looks at in a batch, and the stored cells under way."""
+    """What the rules that repeat look at in a batch, and the stored cells under way."""
 
-    seen: Touched
+    seen: dict[str, Touched]
+    """By rule id; the cells say by its place from 1 whose they are."""
     cells: Answer
 
 
@@ -80,19 +92,18 @@ def repeating(rules: Sequence[CompiledRule]) -> list[CompiledRule]:
     return [rule for rule in rules if rule.rule.repeat is not Repeat.NEVER]
 
 
-def ask(connection: Connection, batch: Interactions, rules: Sequence[CompiledRule]) -> dict[str, Asked]:
-    """The questions for the cells that the rules that repeat will move, by rule id; slots do not matter."""
-    asked = {}
-    for rule in repeating(rules):
-        seen = achievement_periods.touched(rule, batch)
-        pairs = group_pairs(seen.learner, seen.period)
-        parameters = {
-            "learners": pairs.first.astype(np.int64),
-            "periods": pairs.second.astype(np.int32),
-            "achievement_id": rule.rule.id,
-        }
-        asked[rule.rule.id] = Asked(seen, packed.ask(connection, LOAD, parameters))
-    return asked
+def ask(connection: Connection, batch: Interactions, rules: Sequence[CompiledRule]) -> Asked:
+    """The question for the cells that the rules that repeat will move; slots do not matter."""
+    seen = {rule.rule.id: achievement_periods.touched(rule, batch) for rule in repeating(rules)}
+    pairs = [group_pairs(one.learner, one.period) for one in seen.values()]
+    none = np.empty(0, np.int64)
+    parameters = {
+        "learners": np.concatenate([none, *(one.first for one in pairs)]).astype(np.int64),
+        "periods": np.concatenate([none, *(one.second for one in pairs)]).astype(np.int32),
+        "places": np.repeat(np.arange(1, len(pairs) + 1), [len(one.first) for one in pairs]).astype(np.int32),
+        "achievement_ids": list(seen),
+    }
+    return Asked(seen, packed.ask(connection, LOAD, parameters))
 
 
 def apply(
@@ -101,7 +112,7 @@ def apply(
     groups: Groups,
     rules: Sequence[CompiledRule],
     once: Update,
-    asked: Mapping[str, Asked],
+    asked: Asked,
     effects: Effects,
 ) -> list[Unlocks]:
     """Folds a batch into the cells; what each rule that repeats unlocked.
@@ -116,14 +127,16 @@ def apply(
         effects: of this transaction.
     """
     found = []
+    place, stored = _cells(asked.cells)
+    place_of = {rule_id: n for n, rule_id in enumerate(asked.seen, start=1)}
     for rule in repeating(rules):
-        seen, answer = asked[rule.rule.id]
-        cells = _cells(answer)
+        seen = asked.seen[rule.rule.id]
+        cells = _among(stored, place == place_of[rule.rule.id])
         newly = _newly_allowed(rule, once, groups)
         if len(newly):
             parameters = {"learners": newly, "achievement_id": rule.rule.id}
-            earlier = _cells(packed.ask(connection, LOAD_ALL, parameters))
-            cells = _joined(_without(cells, newly), earlier)
+            _, earlier = _cells(packed.ask(connection, LOAD_ALL, parameters))
+            cells = _joined(_among(cells, ~np.isin(cells.learner, newly)), earlier)
         if len(seen.row) or len(cells.learner):
             changed, unlocks = achievement_periods.update(rule, cells, seen, batch, groups, once.unlocking)
             _write(connection, rule.slot, changed, effects)
@@ -133,7 +146,7 @@ def apply(
 
 def load(connection: Connection, rule: CompiledRule, learners: Int64) -> Cells:
     """Every stored cell of some learners under one rule."""
-    return _cells(packed.ask(connection, LOAD_ALL, {"learners": learners, "achievement_id": rule.rule.id}))
+    return _cells(packed.ask(connection, LOAD_ALL, {"learners": learners, "achievement_id": rule.rule.id}))[1]
 
 
 def _newly_allowed(rule: CompiledRule, once: Update, groups: Groups) -> Int64:
@@ -144,13 +157,14 @@ def _newly_allowed(rule: CompiledRule, once: Update, groups: Groups) -> Int64:
     return groups.keys[newly]
 
 
-def _cells(answer: Answer) -> Cells:
-    return Cells(*(column.astype(np.int64) for column in packed.packed_answer(answer, _DTYPES)))
+def _cells(answer: Answer) -> tuple[Int64, Cells]:
+    """(n,) the place of each cell's rule, and the n cells."""
+    place, *columns = (column.astype(np.int64) for column in packed.packed_answer(answer, _DTYPES))
+    return place, Cells(*columns)
 
 
-def _without(cells: Cells, learners: Int64) -> Cells:
-    """The cells of all but these learners."""
-    keep = ~np.isin(cells.learner, learners)
+def _among(cells: Cells, keep: Mask) -> Cells:
+    """The cells where the mask holds."""
     kept_entries = np.repeat(keep, cells.entries)
     return Cells(*(column[keep if place < 5 else kept_entries] for place, column in enumerate(cells)))
 

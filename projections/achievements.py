@@ -2,15 +2,13 @@
 
 Learner-owned rows, written absolutely and only when they changed: progress stops at a rule's highest tier, so that
 the rows of experienced learners are read but rarely written.  An unlock is inserted at most once, and only the insert
-that took place is announced, in the same transaction, under an id made of learner, rule, tier and, where the rule
-repeats, period.  The fold is `models.achievements`, the rules are `schemas/achievements/`; what rules that repeat
-remember is in `projections.achievement_periods`.
+that took place is announced (`projections.achievement_unlocks`).  The fold is `models.achievements`, the rules are
+`schemas/achievements/`; what rules that repeat remember is in `projections.achievement_periods`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from functools import cache, lru_cache
 from typing import Any, Literal, NamedTuple
 
@@ -18,28 +16,16 @@ import msgspec
 import numpy as np
 
 from models.achievement_evidence import Evidence, no_evidence
-from models.achievement_periods import period_name
 from models.achievement_rules import CompiledRule, compile_rules
 from models.achievements import Achievements, Unlocks, Update, empty, update
 from models.columns import Int64, Interactions
 from models.grouping import Groups, group, positions
-from projections import achievement_facts, achievement_periods
-from projections.projection import Effects, OutboxRecord, Projection
+from projections import achievement_facts, achievement_periods, achievement_unlocks
+from projections.projection import Effects, Projection
 from projections.stores import packed
 from projections.stores.packed import Answer, decode_array
 from projections.stores.postgres import Connection
-from schemas import topics
-from schemas.achievement_rules import AchievementRule, Aggregate, Repeat, When, shipped_rules
-from schemas.notifications import (
-    CONTENT_TYPE,
-    MilestoneKind,
-    ReachedMilestone,
-    UnlockedAchievement,
-    achievement_unlocked,
-    milestone_reached,
-    stable_bytes,
-    uuid_text,
-)
+from schemas.achievement_rules import AchievementRule, Repeat, shipped_rules
 
 SELECT_RULES = "SELECT achievement_id, slot, version FROM achievement_rule"
 ADD_RULES = """
@@ -74,23 +60,6 @@ ON CONFLICT (learner_key) DO UPDATE SET
     progress = excluded.progress, tiers = excluded.tiers, evidence = excluded.evidence, members = excluded.members,
     weights = excluded.weights, applied_seq = excluded.applied_seq
 """
-UNLOCK = """
-WITH inserted AS (
-    INSERT INTO achievement_unlock (learner_key, achievement_id, tier, period, unlock_id, unlocked_at, applied_seq)
-    SELECT new.learner_key, rule.achievement_id, new.tier, new.period,
-           encode(substr(%(unlock_ids)s::bytea, (n::int - 1) * 16 + 1, 16), 'hex')::uuid, new.unlocked_at,
-           %(applied_seq)s::bigint
-    FROM unnest(%(learners)s::bigint[], %(slots)s::smallint[], %(tiers)s::smallint[], %(periods)s::text[],
-                %(unlocked_at)s::timestamptz[])
-         WITH ORDINALITY AS new (learner_key, slot, tier, period, unlocked_at, n)
-    JOIN achievement_rule AS rule USING (slot)
-    ORDER BY n
-    ON CONFLICT DO NOTHING
-    RETURNING unlock_id, learner_key
-)
-SELECT uuid_send(inserted.unlock_id), learners.user_id FROM inserted JOIN learners USING (learner_key)
-"""
-"""The ids come end to end, 16 bytes each: a list of UUIDs would cost more than the insert."""
 CLAIM = """
 INSERT INTO achievement_claim (learner_key, achievement_id, tier, period, claimed_at)
 SELECT learner_key, achievement_id, tier, period, now() FROM achievement_unlock
@@ -169,7 +138,7 @@ def apply(connection: Connection, batch: Interactions, effects: Effects) -> None
     if groups.size:
         _write(connection, groups.keys, before, after, effects)
     again = achievement_periods.apply(connection, batch, groups, compiled, after, cells, effects)
-    _unlock(connection, Unlocks.joined([after.unlocks, *again]), compiled, effects)
+    achievement_unlocks.put(connection, Unlocks.joined([after.unlocks, *again]), compiled, effects)
 
 
 class Asked(NamedTuple):
@@ -179,12 +148,12 @@ class Asked(NamedTuple):
     rules: Answer
     stored: Answer
     """The state of the groups' learners under the rules that do not repeat."""
-    cells: dict[str, achievement_periods.Asked]
-    """The same under those that do, by rule id."""
+    again: achievement_periods.Asked
+    """The same under those that do."""
 
     def close(self) -> None:
         """Gives up the answers that were not read."""
-        for answer in (self.rules, self.stored, *(one.cells for one in self.cells.values())):
+        for answer in (self.rules, self.stored, self.again.cells):
             answer.close()
 
 
@@ -311,80 +280,6 @@ def _write(connection: Connection, learners: Int64, before: Achievements, after:
             "lasts": ends.astype(np.int32),
             "applied_seq": effects.applied_seq,
         },
-    )
-
-
-def _unlock(connection: Connection, unlocks: Unlocks, compiled: Sequence[CompiledRule], effects: Effects) -> None:
-    if not len(unlocks.learner):
-        return
-    rule_of = {rule.slot: rule.rule for rule in compiled}
-    found = list(zip(*(column.tolist() for column in unlocks), strict=True))
-    periods = [period_name(rule_of[slot].repeat, first_day) for _, slot, _, _, first_day in found]
-    ids = [
-        stable_bytes("achievement", learner, rule_of[slot].id, tier, *([period] if period else []))
-        for (learner, slot, tier, _, _), period in zip(found, periods, strict=True)
-    ]
-    # Rows sorted by key, as everywhere; the announcements below keep the order of the log.
-    order = np.lexsort((unlocks.period, unlocks.tier, unlocks.slot, unlocks.learner))
-    inserted = connection.execute(
-        UNLOCK,
-        {
-            "learners": unlocks.learner[order],
-            "slots": (unlocks.slot[order] + 1).astype(np.int16),
-            "tiers": unlocks.tier[order].astype(np.int16),
-            "periods": [periods[place] for place in order.tolist()],
-            "unlock_ids": b"".join([ids[place] for place in order.tolist()]),
-            "unlocked_at": unlocks.at_ms[order].astype("datetime64[ms]"),
-            "applied_seq": effects.applied_seq,
-        },
-        binary=True,
-    )
-    if effects.replaying:
-        return
-
-    def announce() -> None:
-        user_of: dict[bytes, str] = dict(inserted.fetchall())
-        for (learner, slot, tier, at_ms, _), period, unlock_id in zip(found, periods, ids, strict=True):
-            if unlock_id in user_of:
-                user_id, rule = user_of[unlock_id], rule_of[slot]
-                unlocked = UnlockedAchievement(
-                    user_id=user_id,
-                    achievement_id=rule.id,
-                    title=rule.tiers[tier - 1].title or rule.title,
-                    tier=tier,
-                    unlocked_at=datetime.fromtimestamp(at_ms / 1000, UTC),
-                    period=period or None,
-                )
-                effects.outbox.append(_announcement(unlocked, learner, uuid_text(unlock_id)))
-                if rule.agg is Aggregate.STREAK and rule.when == When() and not period:
-                    effects.outbox.append(_streak_milestone(user_id, learner, rule.thresholds[tier - 1], at_ms))
-
-    effects.when_answered(announce)
-
-
-def _announcement(unlocked: UnlockedAchievement, learner: int, unlock_id: str) -> OutboxRecord:
-    return OutboxRecord(
-        topic=topics.ACHIEVEMENTS.name,
-        key=unlocked.user_id.encode(),
-        value=msgspec.json.encode(achievement_unlocked(unlocked, unlock_id)),
-        headers=(("content-type", CONTENT_TYPE.encode()),),
-        learner_key=learner,
-    )
-
-
-def _streak_milestone(user_id: str, learner: int, days: int, at_ms: int) -> OutboxRecord:
-    reached = ReachedMilestone(
-        user_id=user_id,
-        kind=MilestoneKind.STREAK,
-        days=days,
-        reached_at=datetime.fromtimestamp(at_ms / 1000, UTC),
-    )
-    return OutboxRecord(
-        topic=topics.MILESTONES.name,
-        key=user_id.encode(),
-        value=msgspec.json.encode(milestone_reached(reached)),
-        headers=(("content-type", CONTENT_TYPE.encode()),),
-        learner_key=learner,
     )
 
 

@@ -10,7 +10,7 @@ The table holds 64 bits an event.  Of 10^8 events in the window, the chance that
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -59,28 +59,34 @@ def weeks_back(days: int) -> int:
     return -(-days // 7)
 
 
-def unseen(connection: Connection, keys: Int64, record_ms: Int64, back: int = 1) -> Callable[[], Mask]:
-    """Asks which events are new; call it for the mask: True for the rows new in this batch and in the window.
+class Question:
+    """Which of these events are new?  Asked when it is made; the rows are those of the keys."""
 
-    That call waits for the answer where this is within a burst, and notes the new ones as seen.  Both run inside the
-    projection transaction: the notes stand or fall with the events' effects.
-    """
-    fresh = first_occurrences(keys)
-    if not len(keys):
-        return lambda: fresh
-    weeks = weeks_of(record_ms)
-    # A week ahead as well: partitions of one topic are not read in the order of their record times.
-    around = np.unique(np.concatenate([np.unique(weeks) + shift for shift in range(-back, 2)])).astype(np.int32)
-    answer = connection.execute(SELECT_SEEN, {"keys": keys[fresh], "weeks": around})
+    def __init__(self, connection: Connection, keys: Int64, record_ms: Int64, back: int = 1) -> None:
+        self._connection = connection
+        self._keys = keys
+        self._weeks = weeks_of(record_ms)
+        self._first = first_occurrences(keys)
+        self._answer = None
+        if len(keys):
+            # A week ahead as well: partitions of one topic are not read in the order of their record times.
+            shifts = range(-back, 2)
+            around = np.unique(np.concatenate([np.unique(self._weeks) + shift for shift in shifts])).astype(np.int32)
+            self._answer = connection.execute(SELECT_SEEN, {"keys": keys[self._first], "weeks": around})
 
-    def found() -> Mask:
-        seen = answer.fetchall()
-        new = fresh & ~np.isin(keys, np.array([row[0] for row in seen], np.int64)) if seen else fresh
-        order = np.argsort(keys[new])
-        connection.execute(INSERT, {"weeks": weeks[new][order], "keys": keys[new][order]})
-        return new
+    def fresh(self) -> Mask:
+        """True for the rows new in this batch and in the window; within a burst this waits for the answer."""
+        seen = self._answer.fetchall() if self._answer is not None else []
+        if not seen:
+            return self._first
+        return self._first & ~np.isin(self._keys, np.array([row[0] for row in seen], np.int64))
 
-    return found
+    def note(self, new: Mask) -> None:
+        """Notes these rows as seen, in the transaction that has their effects: both stand or fall."""
+        if new.any():
+            order = np.argsort(self._keys[new])
+            rows = {"weeks": self._weeks[new][order], "keys": self._keys[new][order]}
+            self._connection.execute(INSERT, rows)
 
 
 def prepare_weeks(connection: Connection, weeks: Collection[int], back: int = 1) -> None:

@@ -191,14 +191,16 @@ def ask(connection: Connection, servings: Sequence[Serving], weeks_back: int) ->
         return lambda: Shown([], [])
     names = [f"impression/{one.message.list_id}" for one in servings]
     keys = dedupe_keys([one.message.user_id for one in servings], names)
-    unseen = deduplication.unseen(connection, keys, times(servings), weeks_back)
+    unseen = deduplication.Question(connection, keys, times(servings), weeks_back)
     users = sorted({one.message.user_id for one in servings})
     contents = sorted({item.content_id for one in servings for item in one.message.items})
     learners = connection.execute(SELECT_LEARNERS, {"ids": users})
     items = connection.execute(SELECT_CONTENT, {"ids": contents})
 
     def found() -> Shown:
-        new = list(compress(servings, unseen()))
+        fresh = unseen.fresh()
+        unseen.note(fresh)
+        new = list(compress(servings, fresh))
         willing = {user: key for user, key, consent in learners.fetchall() if consent & CONSENT_ANALYTICS}
         return Shown([one.message for one in new], _lists(new, willing, dict(items.fetchall())))
 

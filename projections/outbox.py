@@ -15,11 +15,12 @@ import orjson
 from projections.projection import OutboxRecord
 from projections.stores.postgres import Connection
 
-INSERT = """
-INSERT INTO outbox (topic, part, record_key, record_value, headers, learner_key)
+INTO: LiteralString = "INSERT INTO outbox (topic, part, record_key, record_value, headers, learner_key)"
+INSERT: LiteralString = f"""
+{INTO}
 SELECT * FROM unnest(%(topics)s::text[], %(parts)s::int[], %(keys)s::bytea[], %(values)s::bytea[],
                      %(headers)s::text[]::jsonb[], %(learners)s::bigint[])
-"""
+"""  # noqa: S608 - of constants only
 TAKE = """
 SELECT outbox_id, topic, part, record_key, record_value, headers FROM outbox
 ORDER BY outbox_id LIMIT %(limit)s FOR UPDATE SKIP LOCKED

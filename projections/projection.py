@@ -8,7 +8,7 @@ Table names are never qualified: a rebuild runs the same statements against a sc
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, LiteralString
 
@@ -43,27 +43,47 @@ class Effects:
     mastered: list[tuple[int, int, int]] = field(default_factory=list)
     """(learner, skill, Unix ms of the attempt) of the skills that began to count as mastered in this transaction."""
     outbox: list[OutboxRecord] = field(default_factory=list)
+    """Records that are still to be written into the outbox."""
+    announced: list[OutboxRecord] = field(default_factory=list)
+    """Records that a projection's own statement wrote into the outbox; complete when the transaction is `over`."""
+    user_ids: Mapping[int, str] = field(default_factory=dict)
+    """The platform's ids of the learners of this transaction, by key; others may be missing."""
     asked: dict[str, Any] = field(default_factory=dict)
     """Answers under way to what the projections asked beforehand, by projection name; each takes its own out."""
     mirror: dict[str, Any] = field(default_factory=dict)
     """Absolute values for Redis, by projection name; written after the commit by the projection's ``mirror``."""
     waiting: list[Callable[[], None]] | None = None
     """What is done once all projections have written; None: nothing waits."""
+    concluding: list[Callable[[], None]] | None = None
+    """What is done when the transaction is over; None: nothing waits."""
 
     def when_answered(self, action: Callable[[], None]) -> None:
         """Leaves for later what needs the answer of a write: the database goes on writing meanwhile.
 
         Where nothing waits (a rebuild, a test), it is done at once.
         """
-        if self.waiting is None:
-            action()
-        else:
-            self.waiting.append(action)
+        _leave(action, self.waiting)
+
+    def when_over(self, action: Callable[[], None]) -> None:
+        """Leaves for the end what needs the answer of a write and writes nothing itself; as `when_answered`."""
+        _leave(action, self.concluding)
 
     def answered(self) -> None:
-        """Does what was left for later, in that order."""
+        """Does what `when_answered` was given, in that order."""
         for action in self.waiting or ():
             action()
+
+    def over(self) -> None:
+        """Does what `when_over` was given, in that order; the transaction's answers have come."""
+        for action in self.concluding or ():
+            action()
+
+
+def _leave(action: Callable[[], None], to: list[Callable[[], None]] | None) -> None:
+    if to is None:
+        action()
+    else:
+        to.append(action)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

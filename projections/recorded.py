@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -47,6 +47,8 @@ class Recorded:
     erased: list[int] = field(default_factory=list)
     fenced: set[TopicPartition] = field(default_factory=set)
     """Partitions that another owner has claimed; their slices were dropped."""
+    conclude: Callable[[], None] = lambda: None
+    """Fills in the rest of this, once the transaction is over."""
     lost: dict[TopicPartition, int] = field(default_factory=dict)
     """Partitions whose slice starts behind the cursor, with the offset to read again from."""
 
@@ -95,7 +97,8 @@ def tell(
     effects: Effects,
     carried_out: list[tuple[Command, Learner]],
 ) -> None:
-    """Fills in what the transaction did."""
+    """Fills in what the transaction did, when it is over."""
+    effects.over()
     commanded = np.array([learner.key for _, learner in carried_out], np.int64)
     recorded.applied_seq = effects.applied_seq
     recorded.batch = batch
@@ -105,6 +108,7 @@ def tell(
     recorded.delivered = sum(piece.delivered for piece in slices)
     recorded.dead = Counter(letter.reason for piece in slices for letter in piece.dead)
     recorded.misrouted = sum(len(piece.misrouted) for piece in slices)
-    recorded.outbox = len(effects.outbox)
-    recorded.announced = [record for record in effects.outbox if record.topic in ANNOUNCED]
+    told = effects.announced + effects.outbox
+    recorded.outbox = len(told)
+    recorded.announced = [record for record in told if record.topic in ANNOUNCED]
     recorded.commands = len(carried_out)

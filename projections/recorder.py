@@ -1,63 +1,40 @@
-"""How does a poll become durable?  One transaction: offsets, log of record, every projection, outbox, dead letters.
+"""How does a poll become durable?  One transaction, written by the only process that may.
 
-The order inside is fixed, so that any grouping of the same ranges into polls gives the same state: catalogue,
-commands, interactions, erasures.  The first statement compares and swaps the offsets; a process that lost a partition
-changes nothing.  What is returned lets the worker mirror, seek back, or end itself; nothing here decides about that.
+`projections.transaction` says what it does.  What is returned lets the worker mirror, seek back, or end itself;
+nothing here decides about that.
+
+The commit of one poll may be left under way while the next is begun: the compare-and-swap of the next makes that safe,
+as it stands on the first.  What came of a commit whose answer was lost is told by the stored offsets.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from itertools import compress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from models.columns import Interactions
-from projections import (
-    applied_ranges,
-    catalogue,
-    commands,
-    dead_letters,
-    deduplication,
-    erasure,
-    feedback,
-    impressions,
-    interaction_log,
-    offsets,
-    outbox,
-    streaks,
-)
-from projections.assembly import Draft, complete, draft, interactions_of, travels
+from projections import applied_ranges, deduplication, feedback, impressions, interaction_log, offsets
+from projections.assembly import Draft, complete, draft, interactions_of
 from projections.dead_letter_limit import DeadLetterLimit
-from projections.identities import Identities, Learner
-from projections.locks import PARTITIONING_LOCK, WRITERS_LOCK
+from projections.identities import Identities
+from projections.locks import PARTITIONING_LOCK
 from projections.offsets import Cursor, Move
 from projections.poll import Slice, TopicPartition
-from projections.projection import Effects, Projection
-from projections.recorded import Recorded, applied_of, tell, unusable
+from projections.projection import Projection
+from projections.recorded import Recorded, unusable
 from projections.registry import ALL
-from projections.stores.burst import Answer, WriterConnection, connect_writer
+from projections.stores.burst import WriterConnection, connect_writer
 from projections.stores.postgres import Connection
-from schemas.commands import Command, EraseRequested
-from schemas.topics import CATALOGUE, LEARNER_COMMANDS
+from projections.transaction import NotMoved, Poll, Transaction, commands_of, is_catalogue
 
-LOCK_SHARED = "SELECT pg_advisory_xact_lock_shared(%(lock)s)"
 LOCK_ALONE = "SELECT pg_advisory_lock(%(lock)s)"
 UNLOCK = "SELECT pg_advisory_unlock(%(lock)s)"
-NEXT_SEQ = "SELECT nextval('applied_seq')"
 CONTENT_CACHE_SECONDS = 60.0
 # The writer reaches every row by its key; a plan that scans a table because its statistics are young would stall it.
 WRITER_SETTINGS = "SET enable_seqscan = off; SET jit = off; SET plan_cache_mode = force_generic_plan"
-
-
-class NotMoved(Exception):  # noqa: N818 - an outcome that unwinds the transaction
-    """The compare-and-swap refused some partitions."""
-
-    def __init__(self, partitions: set[TopicPartition]) -> None:
-        super().__init__(f"{len(partitions)} partitions did not move")
-        self.partitions = partitions
 
 
 class DataLost(Exception):  # noqa: N818 - the log is at fault, and only a person can decide
@@ -66,34 +43,13 @@ class DataLost(Exception):  # noqa: N818 - the log is at fault, and only a perso
     exit_code = 78
 
 
-class _Poll(NamedTuple):
-    """What one transaction is about."""
+class _UnderWay(NamedTuple):
+    """A transaction whose commit was sent and not answered."""
 
-    slices: list[Slice]
-    drafted: Draft
-    servings: list[impressions.Serving]
-    orders: list[Command]
-    learners: list[Learner]
-    """Of the orders."""
+    connection: WriterConnection
     moves: list[Move]
-
-    @property
-    def changes_content(self) -> bool:
-        """Whether it holds records of the catalogue."""
-        return any(piece.messages for piece in self.slices if _is_catalogue(piece))
-
-
-class _Asked(NamedTuple):
-    """Answers under way."""
-
-    folds: dict[str, object] | None
-    """By projection, for exactly the interactions that are folded."""
-    holders: Any
-    shown: Callable[[], impressions.Shown]
-
-    def without_folds(self) -> _Asked:
-        """What holds for fewer interactions as well."""
-        return self._replace(folds=None)
+    recorded: Recorded
+    told: Callable[[Recorded], None]
 
 
 class Recorder:
@@ -113,12 +69,18 @@ class Recorder:
         self.identities = Identities()
         self._database_url = database_url
         self._owner = owner
-        self._projections = sorted(projections, key=lambda projection: projection.shared)
+        self._transactions = Transaction(
+            projections=sorted(projections, key=lambda projection: projection.shared),
+            identities=self.identities,
+            group=group,
+            owner=owner,
+            weeks_back=deduplication.weeks_back(dedupe_days),
+        )
         self._limit = limit or DeadLetterLimit()
         self._limit_restored = False
         self._group = group
-        self._weeks_back = deduplication.weeks_back(dedupe_days)
         self._connection: WriterConnection | None = None
+        self._under_way: _UnderWay | None = None
         self._content_until = 0.0
         self._months: set[tuple[int, int]] = set()
         self._weeks: set[int] = set()
@@ -142,6 +104,42 @@ class Recorder:
             self._connection.close()
             self._connection = None
 
+    def durable(self) -> dict[TopicPartition, int]:
+        """How far each claimed partition is stored for certain; from any thread."""
+        reached = {partition: cursor.next_offset for partition, cursor in self.cursors.copy().items()}
+        left = self._under_way
+        if left is not None:
+            reached.update((move.partition, move.start) for move in left.moves if move.partition in reached)
+        return reached
+
+    def settle(self, until: Callable[[], bool] = lambda: False) -> None:
+        """Waits for the commit that was left under way, if there is one, or until the condition holds.
+
+        Raises the database's errors; calling again then finds out whether the transaction was committed.
+        """
+        self._look_up()
+        if self._under_way is not None:
+            self._under_way.connection.settle(until)
+
+    def _look_up(self) -> None:
+        """Finds out what came of a commit whose connection broke before it was answered."""
+        left = self._under_way
+        if left is None or not left.connection.closed:
+            return
+        self.identities.clear()
+        actual = offsets.read(self.connection(), [move.partition for move in left.moves], self._group)
+        self._under_way = None
+        outcome = Recorded()
+        for move in left.moves:
+            found = actual.get(move.partition)
+            if found is None or found.epoch != move.epoch:
+                outcome.fenced.add(move.partition)
+                self.cursors.pop(move.partition, None)
+            elif found.next_offset < move.end:  # so it was rolled back, and is to be read again
+                outcome.lost[move.partition] = found.next_offset
+                self.cursors[move.partition] = found
+        left.told(outcome)
+
     # -- ownership -------------------------------------------------------------------------------------------------
 
     def claim(self, bounds: Mapping[TopicPartition, tuple[int, int]]) -> dict[TopicPartition, Cursor]:
@@ -153,6 +151,7 @@ class Recorder:
         Raises:
             DataLost: the log does not hold what comes next, or ends before it.
         """
+        self.settle()
         self.identities.clear()
         connection = self.connection()
         cursors = offsets.claim(connection, bounds.keys(), self._owner, self._group)
@@ -177,6 +176,7 @@ class Recorder:
 
     def reread(self, partitions: Collection[TopicPartition]) -> dict[TopicPartition, Cursor]:
         """The stored cursors of claimed partitions, for a second seek within one assignment."""
+        self.settle()
         found = offsets.read(self.connection(), partitions, self._group) if partitions else {}
         for partition, cursor in found.items():
             held = self.cursors.get(partition)
@@ -186,28 +186,40 @@ class Recorder:
 
     # -- one poll --------------------------------------------------------------------------------------------------
 
-    def record(self, slices: Sequence[Slice], drafted: Draft | None = None) -> Recorded:
+    def record(
+        self, slices: Sequence[Slice], drafted: Draft | None = None, told: Callable[[Recorded], None] | None = None
+    ) -> Recorded:
         """Applies a poll exactly once.
 
         Args:
             slices: what each partition delivered, at most one slice a partition.
             drafted: the draft of all its interaction slices, if the caller has made it already.
+            told: where given, the commit may be left under way; called once with what came of the poll: within this
+                call, a later one, or `settle`, and from the thread of that call.  Only that is certain then.
 
         A slice that was applied before is trimmed away; one that starts behind the cursor is reported as lost; one of
         a partition that somebody else claimed is reported as fenced.  Raises the database's errors after a roll-back
         (calling again is safe) and TooManyDeadLetters before anything was written.
         """
+        self._look_up()
         recorded = Recorded()
         waiting = list(slices)
         while ready := self._ready(waiting, recorded):
             try:
-                return self._transaction(ready, drafted, recorded)
+                # What was lost must be sought before the next poll is begun.
+                left = None if recorded.lost or recorded.fenced else told
+                self._transaction(ready, drafted, recorded, left)
+                if left is not None:
+                    return recorded
+                break
             except NotMoved as refused:
                 self._resolve(refused.partitions, recorded)
                 waiting = [piece for piece in waiting if piece.partition not in recorded.fenced]
             except BaseException:
                 self.identities.clear()
                 raise
+        if told is not None:
+            told(recorded)
         return recorded
 
     def _ready(self, slices: Sequence[Slice], recorded: Recorded) -> list[Slice]:
@@ -224,6 +236,7 @@ class Recorder:
 
     def _resolve(self, refused: set[TopicPartition], recorded: Recorded) -> None:
         """Tells a lost answer of our own commit (same epoch: take the row) from another owner (its epoch)."""
+        self._look_up()
         self.identities.clear()
         actual = offsets.read(self.connection(), refused, self._group)
         for partition in refused:
@@ -234,7 +247,13 @@ class Recorder:
                 recorded.fenced.add(partition)
                 self.cursors.pop(partition, None)
 
-    def _transaction(self, slices: list[Slice], given: Draft | None, recorded: Recorded) -> Recorded:
+    def _transaction(
+        self,
+        slices: list[Slice],
+        given: Draft | None,
+        recorded: Recorded,
+        told: Callable[[Recorded], None] | None,
+    ) -> None:
         connection = self.connection()
         delivered, dead = unusable(slices)
         self._limit.check(delivered, dead)
@@ -244,63 +263,34 @@ class Recorder:
         self._prepare_partitions(connection, drafted, servings)
         self._refresh_content(slices)
         batch = complete(connection, self.identities, drafted)
-        orders = _commands(slices)
+        orders = commands_of(slices)
         learners = self.identities.learners(connection, [command.user_id for command in orders])
         self._warm_up(batch, drafted)
-        poll = _Poll(slices, drafted, servings, orders, learners, self._moves(slices, drafted))
-        with connection.burst():  # the database answers and writes while the next read model is computed
-            self._apply(connection, poll, batch, recorded)
+        poll = Poll(slices, drafted, servings, orders, learners, self._moves(slices, drafted))
+        # The database answers and writes while the next read model is computed.
+        with connection.burst(None if told is None else self._committed):
+            self._transactions.apply(connection, poll, batch, recorded)
+        if told is not None:
+            self._under_way = _UnderWay(connection, poll.moves, recorded, told)
+        else:
+            recorded.conclude()
         for move in poll.moves:
             self.cursors[move.partition] = Cursor(move.end, move.epoch)
         self._limit.add(delivered, dead)
-        return recorded
 
-    def _apply(self, connection: WriterConnection, poll: _Poll, batch: Interactions, recorded: Recorded) -> None:
-        """What the transaction does; `recorded` is told of it."""
-        slices, drafted = poll.slices, poll.drafted
-        connection.execute(LOCK_SHARED, {"lock": WRITERS_LOCK})
-        unmoved = offsets.swap(connection, poll.moves, self._group)
-        sequence = connection.execute(NEXT_SEQ)
-        unseen = deduplication.unseen(connection, drafted.dedupe_keys, drafted.record_ms, self._weeks_back)
-        reserved = commands.reserve(connection, poll.orders, poll.learners)
-        # What commands and content change is asked for after them.
-        asked = None if poll.orders or poll.changes_content else self._ask(connection, batch, poll.servings)
-        if refused := unmoved():
-            raise NotMoved(refused)
-        effects = Effects(applied_seq=_only(sequence), waiting=[])
-        recorded.contents = self._put_catalogue(connection, slices)
-        carried_out = reserved()
-        for command, learner in carried_out:
-            commands.carry_out(connection, command, learner, self.identities, effects)
-        fresh = unseen()
-        if self._changed(connection, carried_out):
-            batch = complete(connection, self.identities, drafted)
-        if not fresh.all():
-            batch, asked = batch.take(fresh), asked and asked.without_folds()
-        asked = asked or self._ask(connection, batch, poll.servings)
-        effects.asked = asked.folds if asked.folds is not None else self._ask_folds(connection, batch)
-        batch = feedback.take(connection, drafted, batch, fresh)
-        streaks.keep(connection, batch, travels(connection, self.identities, drafted, batch, fresh), asked.holders)
-        reactions = impressions.reactions(list(compress(drafted.messages, fresh)), batch, carried_out)
-        served = impressions.record(connection, asked.shown(), reactions, effects.applied_seq)
-        self._write(connection, batch, effects)
-        recorded.served = served()
-        self._put_refused(connection, slices, effects)
-        step = applied_ranges.Step(effects.applied_seq, self._group, self._owner)
-        applied_ranges.put(connection, step, applied_of(slices, poll.moves, drafted, fresh))
-        outbox.put(connection, effects.outbox)
-        recorded.erased = self._erase(connection, carried_out)
-        recorded.duplicates = len(fresh) - int(fresh.sum())
-        tell(recorded, slices, drafted, batch, effects, carried_out)
+    def _committed(self) -> None:
+        """The answer to the commit that was left under way."""
+        left, self._under_way = self._under_way, None
+        assert left is not None
+        left.recorded.conclude()
+        left.told(left.recorded)
 
     def _warm_up(self, batch: Interactions, drafted: Draft) -> None:
         """Loads what the batch needs and what takes long: no transaction may wait for that."""
         feedback.prepare(batch, drafted)
-        for projection in self._projections:
+        for projection in self._transactions.projections:
             if projection.prepare is not None:
                 projection.prepare(batch)
-
-    # -- the parts of the transaction ------------------------------------------------------------------------------
 
     def _moves(self, slices: list[Slice], drafted: Draft) -> list[Move]:
         newest = {
@@ -332,7 +322,7 @@ class Recorder:
             for year, month in sorted(months):
                 interaction_log.prepare_month(connection, year, month)
             if weeks:
-                deduplication.prepare_weeks(connection, weeks, self._weeks_back)
+                deduplication.prepare_weeks(connection, weeks, self._transactions.weeks_back)
             self._weeks |= weeks
             self._months |= months
         finally:
@@ -340,72 +330,7 @@ class Recorder:
 
     def _refresh_content(self, slices: list[Slice]) -> None:
         """Durations come from the catalogue, which other workers change as well; once a minute is soon enough."""
-        changing = any(_is_catalogue(piece) and piece.messages for piece in slices)
+        changing = any(is_catalogue(piece) and piece.messages for piece in slices)
         if changing or time.monotonic() >= self._content_until:
             self.identities.forget_content()
             self._content_until = 0.0 if changing else time.monotonic() + CONTENT_CACHE_SECONDS
-
-    def _ask(self, connection: Connection, batch: Interactions, servings: Sequence[impressions.Serving]) -> _Asked:
-        return _Asked(
-            folds=self._ask_folds(connection, batch),
-            holders=streaks.ask(connection, batch),
-            shown=impressions.ask(connection, servings, self._weeks_back),
-        )
-
-    def _ask_folds(self, connection: Connection, batch: Interactions) -> dict[str, object]:
-        return {
-            projection.name: projection.ask(connection, batch)
-            for projection in self._projections
-            if projection.ask is not None
-        }
-
-    def _write(self, connection: Connection, batch: Interactions, effects: Effects) -> None:
-        """The log of record and every read model; rows that workers share come last, to hold their locks shortest."""
-        for projection in self._projections:
-            if not projection.shared:
-                projection.apply(connection, batch, effects)
-        interaction_log.append(connection, batch, effects.applied_seq)
-        for projection in self._projections:
-            if projection.shared:
-                projection.apply(connection, batch, effects)
-        effects.answered()
-
-    def _put_catalogue(self, connection: Connection, slices: list[Slice]) -> int:
-        changed = 0
-        for piece in slices:
-            if _is_catalogue(piece):
-                changed += catalogue.put(connection, piece.keys, piece.messages)
-        return changed
-
-    def _changed(self, connection: Connection, carried_out: list[tuple[Command, Learner]]) -> bool:
-        """Whether commands of this very poll changed what its interactions are folded with: consent or zone."""
-        now = self.identities.learners(connection, [command.user_id for command, _ in carried_out])
-        return any(before != after for (_, before), after in zip(carried_out, now, strict=True))
-
-    def _put_refused(self, connection: Connection, slices: list[Slice], effects: Effects) -> None:
-        for piece in slices:
-            effects.outbox += dead_letters.put(connection, piece.partition, piece.dead)
-            effects.outbox += [record for _, record in piece.misrouted]
-
-    def _erase(self, connection: Connection, carried_out: list[tuple[Command, Learner]]) -> list[int]:
-        erased = []
-        for command, learner in carried_out:
-            if isinstance(command, EraseRequested):
-                erasure.forget(connection, learner.key, command.command_id)
-                self.identities.forget_learner(command.user_id)
-                erased.append(learner.key)
-        return erased
-
-
-def _commands(slices: list[Slice]) -> list[Command]:
-    return [m for piece in slices if piece.partition.topic == LEARNER_COMMANDS.name for m in piece.messages]
-
-
-def _is_catalogue(piece: Slice) -> bool:
-    return piece.partition.topic == CATALOGUE.name
-
-
-def _only(answer: Answer) -> int:
-    row = answer.fetchone()
-    assert row is not None
-    return int(row[0])

@@ -69,7 +69,7 @@ def apply(connection: Connection, batch: Interactions, effects: Effects) -> None
         },
     )
     if not effects.replaying:
-        effects.when_answered(lambda: effects.mirror.update(trending=answer.fetchall()))
+        effects.when_over(lambda: effects.mirror.update(trending=answer.fetchall()))
 
 
 def redis_key(window: str) -> str:

@@ -53,7 +53,8 @@ SWITCH_INTERVAL_SECONDS = 0.0005
 LATE_MS = 3_600_000
 """Events that happened so long before their poll was published count as late."""
 BACKLOG_RECORDS = 2_000
-"""A poll of so many is a backlog: the next one is fetched and decoded while this one is recorded."""
+"""A poll of so many is a backlog: the next one is fetched and decoded while this one is recorded, and begun while its
+commit is under way."""
 
 
 class Evicted(Exception):  # noqa: N818 - it says what happened to us
@@ -69,7 +70,9 @@ class Worker:
         self._app = app
         self._store = store
         self._decoder = ThreadPoolExecutor(1, thread_name_prefix="decoder")
-        self._recording: asyncio.Future[None] | None = None
+        self._turn: asyncio.Future[None] | None = None
+        """Done as soon as the next poll may be recorded."""
+        self._recording: set[asyncio.Future[None]] = set()
         self._misrouted_logged = -LOG_MISROUTED_EVERY_SECONDS
         self._misrouted = 0
         self.relay = OutboxRelay(settings.database_url, settings.kafka_bootstrap)
@@ -86,13 +89,17 @@ class Worker:
             await self._check_holes(poll)
             loop = asyncio.get_running_loop()
             slices, drafted = await loop.run_in_executor(self._decoder, self._decode, poll)
-            if self._recording is not None:
-                await self._recording
+            if self._turn is not None:
+                await self._turn
             traced = traces.of_poll(poll) if tracing.is_on() else None
-            self._recording = asyncio.ensure_future(self._record(slices, drafted, traced))
-            if sum(piece.delivered for piece in slices) < BACKLOG_RECORDS:
+            behind = sum(piece.delivered for piece in slices) >= BACKLOG_RECORDS
+            self._turn = loop.create_future() if behind else None
+            recording = asyncio.ensure_future(self._record(slices, drafted, traced, self._turn))
+            self._recording.add(recording)
+            recording.add_done_callback(self._recording.discard)
+            if not behind:
                 # We are up to date: what arrives during this transaction shall make one poll, read after it.
-                await self._recording
+                await recording
             self._app.consumer.want()
         except Exception as fault:  # noqa: BLE001 - whatever it is, a half-dead worker would be worse
             self._app._crash(fault)
@@ -112,14 +119,19 @@ class Worker:
         ]
         return slices, draft(interactions_of(slices))
 
-    async def _record(self, slices: list[Slice], drafted: Draft, traced: list[Carried] | None = None) -> None:
+    async def _record(
+        self, slices: list[Slice], drafted: Draft, traced: list[Carried] | None, turn: asyncio.Future[None] | None
+    ) -> None:
         began_ns = time.time_ns()
+        sent = None if turn is None else lambda: turn.set_result(None)
         try:
-            recorded = await self._store.record(slices, drafted, self._is_stale)
+            recorded = await self._store.record(slices, drafted, self._is_stale, sent)
             if traced is not None:
                 counts = {"messaging.batch.message_count": recorded.delivered, "applied_seq": recorded.applied_seq}
                 tracing.folded("transaction", traced, began_ns, counts)
             await self._follow_up(recorded, slices)
+            if turn is not None and not turn.done():
+                turn.set_result(None)
         except Exception as fault:  # noqa: BLE001 - whatever it is, a half-dead worker would be worse
             self._app._crash(fault)
 

@@ -8,6 +8,9 @@ instead of 2.2 ms, and half of Postgres' time.
 
 An error shows when an answer is fetched, or at the end.  It closes the connection, as what the server still knows of
 the burst is not worth asking.
+
+The end may be left under way: with ``burst(committed)`` the commit is sent and the call returns, while the server still
+writes.  Its answer comes with the first answer of the next burst, or with `settle`.
 """
 
 from __future__ import annotations
@@ -15,10 +18,10 @@ from __future__ import annotations
 import re
 import select
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from functools import cache
-from typing import Any, Final, LiteralString, Self, cast
+from typing import Any, Final, LiteralString, NamedTuple, Self, cast
 
 import numpy as np
 import psycopg
@@ -31,9 +34,17 @@ from projections.stores.postgres import Connection, array_oid, connect_as, encod
 MOST_PREPARED: Final = 400
 """Statements kept on the server; reached only when parameters change their types all the time."""
 
+LOOK_UP_MS: Final = 2
+"""How often `settle` looks whether it is still wanted."""
+
 _PLACEHOLDER = re.compile(r"%(?:%|\((\w+)\)s)")
-_SYNC: Final = None
-"""Stands in the queue of answers for the end of a burst."""
+
+
+class _Sync(NamedTuple):
+    """Stands in the queue of answers where the server was told that a burst, or a part of it, is over."""
+
+    then: Callable[[], None]
+    """Called when all before it is answered."""
 
 
 class Answer:
@@ -85,8 +96,9 @@ class WriterConnection(psycopg.Connection[tuple[Any, ...]]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._prepared_names: dict[tuple[str, tuple[int, ...]], bytes] = {}
-        self._queue: deque[Answer | None] | None = None
-        """Answers not yet arrived; no queue outside a burst."""
+        self._queue: deque[Answer | _Sync] | None = None
+        """Answers not yet arrived; no queue where libpq is not in pipeline mode."""
+        self._bursting = False
         self._sent = 0
         """Statements queued so far, ever."""
         self._asked_for = 0
@@ -94,11 +106,16 @@ class WriterConnection(psycopg.Connection[tuple[Any, ...]]):
         self._poll = select.poll()
 
     @contextmanager
-    def burst(self) -> Iterator[Self]:
+    def burst(self, committed: Callable[[], None] | None = None) -> Iterator[Self]:
         """One transaction: committed at the end, rolled back when the block raises.
 
+        Args:
+            committed: where given, the end sends the commit without waiting for its answer, and this is called when
+                that has come: in the next burst, in `settle`, or before whatever else the connection is asked.
+
         Raises:
-            psycopg.Error: what a statement or the commit failed with; the connection is closed then.
+            psycopg.Error: what a statement or the commit failed with, or that of the burst before whose end was left
+                under way; the connection is closed then.
         """
         if len(self._prepared_names) > MOST_PREPARED:
             super().execute("DEALLOCATE ALL")
@@ -108,14 +125,46 @@ class WriterConnection(psycopg.Connection[tuple[Any, ...]]):
             self.execute("BEGIN")
             yield self
             self.execute("COMMIT")
-            self._end()
+            if committed is None:
+                self._end()
+            else:
+                self._leave(committed)
         except psycopg.Error:
-            self._queue = None
             self.close()
             raise
         except BaseException:
             self._give_up()
             raise
+        finally:
+            self._bursting = False
+
+    def settle(self, until: Callable[[], bool] = lambda: False) -> None:
+        """Waits for the commit that was left under way, if there is one, or until the condition holds.
+
+        Raises:
+            psycopg.Error: what its transaction failed with; the connection is closed then.
+        """
+        try:
+            while self._queue:
+                if not self._take(until):
+                    return
+            if self._queue is not None:
+                self._queue = None
+                self.pgconn.exit_pipeline_mode()
+        except psycopg.Error:
+            self.close()
+            raise
+
+    def cursor(self, *args: Any, **kwargs: Any) -> Any:
+        """An ordinary cursor, after what was left under way; not for use within a burst."""
+        if not self._bursting:
+            self.settle()
+        return super().cursor(*args, **kwargs)
+
+    def close(self) -> None:
+        """Closes the connection, whatever is under way."""
+        self._queue = None
+        super().close()
 
     def execute(self, query: Any, params: Any = None, *, prepare: bool | None = None, binary: bool = False) -> Any:
         """Runs a statement, or queues it within a burst.
@@ -126,7 +175,7 @@ class WriterConnection(psycopg.Connection[tuple[Any, ...]]):
             prepare: as psycopg has it; within a burst every statement is.
             binary: whether the rows shall travel in Postgres' binary format.
         """
-        if self._queue is None:
+        if not self._bursting:
             return super().execute(query, params, prepare=prepare, binary=binary)
         text, names = _numbered(query)
         values = [params[name] for name in names]
@@ -144,10 +193,11 @@ class WriterConnection(psycopg.Connection[tuple[Any, ...]]):
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Answers what is queued, and lets ordinary use of the connection happen within a burst."""
-        if self._queue is None:
+        if not self._bursting:
             yield
             return
         self._end()
+        self._bursting = False
         yield
         self._begin()
 
@@ -165,31 +215,41 @@ class WriterConnection(psycopg.Connection[tuple[Any, ...]]):
         self.pgconn.flush()
 
     def _begin(self) -> None:
-        self.pgconn.enter_pipeline_mode()
-        self._queue = deque()
-        self._poll = select.poll()
-        self._poll.register(self.pgconn.socket, select.POLLIN)
+        if self._queue is None:
+            self.pgconn.enter_pipeline_mode()
+            self._queue = deque()
+            self._poll = select.poll()
+            self._poll.register(self.pgconn.socket, select.POLLIN)
+        self._bursting = True
 
     def _end(self) -> None:
         """Waits for all answers and leaves the pipeline mode; the first error is raised."""
-        queue = self._queue
-        assert queue is not None
-        self.pgconn.pipeline_sync()
-        self._asked_for = self._sent
-        queue.append(_SYNC)
-        while queue:
+        self._sync(lambda: None)
+        while self._queue:
             self._take()
         self._queue = None
         self.pgconn.exit_pipeline_mode()
+
+    def _leave(self, committed: Callable[[], None]) -> None:
+        """Sends everything, and leaves the answers for later."""
+        self._sync(committed)
+        while self.pgconn.flush():
+            self._wait(unsent=True)
+
+    def _sync(self, then: Callable[[], None]) -> None:
+        assert self._queue is not None
+        self.pgconn.pipeline_sync()
+        self._asked_for = self._sent
+        self._queue.append(_Sync(then))
 
     def _give_up(self) -> None:
         """Rolls back; a connection that does not answer, or that answers with an error, is closed."""
         try:
             if self._queue is not None:
                 self._end()
+            self._bursting = False
             self.rollback()
         except psycopg.Error:
-            self._queue = None
             with suppress(psycopg.Error):
                 self.close()
 
@@ -200,32 +260,43 @@ class WriterConnection(psycopg.Connection[tuple[Any, ...]]):
         self._queue.append(answer)
         return answer
 
-    def _take(self) -> None:
-        """Reads one result, for the answer at the head of the queue."""
+    def _take(self, until: Callable[[], bool] | None = None) -> bool:
+        """Reads one result, for the answer at the head of the queue; False if the condition held before it came."""
         queue = self._queue
         assert queue is not None
-        result = self._next_result()
+        if not self._readable(until):
+            return False
+        result = self.pgconn.get_result()
+        head = queue[0]
         if result is None:  # the statement is over
             queue.popleft()
-            return
-        head = queue[0]
-        if head is _SYNC:
+        elif isinstance(head, _Sync):
             queue.popleft()
+            head.then()
         elif result.status in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
             head._result = result
         else:
             raise _error(result)
+        return True
 
-    def _next_result(self) -> pq.abc.PGresult | None:
-        pgconn = self.pgconn
-        unsent = pgconn.flush()
-        while pgconn.is_busy():
-            self._poll.modify(pgconn.socket, select.POLLIN | (select.POLLOUT if unsent else 0))
-            if self._poll.poll()[0][1] & ~select.POLLOUT:
-                pgconn.consume_input()
+    def _readable(self, until: Callable[[], bool] | None) -> bool:
+        """Waits for a result, and sends what is not sent yet; False if the condition held first."""
+        unsent = self.pgconn.flush()
+        while self.pgconn.is_busy():
+            came = self._wait(bool(unsent), None if until is None else LOOK_UP_MS)
             if unsent:
-                unsent = pgconn.flush()
-        return pgconn.get_result()
+                unsent = self.pgconn.flush()
+            if not came and until is not None and until():
+                return False
+        return True
+
+    def _wait(self, unsent: bool, timeout_ms: int | None = None) -> bool:
+        """Until there is something to read, which it reads, or room for what is unsent; whether either came."""
+        self._poll.modify(self.pgconn.socket, select.POLLIN | (select.POLLOUT if unsent else 0))
+        events = self._poll.poll(timeout_ms)
+        if events and events[0][1] & ~select.POLLOUT:
+            self.pgconn.consume_input()
+        return bool(events)
 
     def _dump(self, values: Sequence[Any]) -> tuple[tuple[int, ...], list[int], list[Buffer | None]]:
         """(types, formats, bytes) of the parameters; arrays and lists of text by ours, the rest by psycopg's."""

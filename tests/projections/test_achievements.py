@@ -66,7 +66,7 @@ def unlocked(connection: Connection) -> list[tuple[int, str, int, int, str]]:
 
 def ids_of(handed: list[Effects]) -> list[str]:
     """The CloudEvent ids of every achievement announced."""
-    records = [record for effects in handed for record in effects.outbox if record.topic == "achievements"]
+    records = [record for effects in handed for record in effects.announced if record.topic == "achievements"]
     return [json.loads(record.value or b"")["id"] for record in records]
 
 
@@ -143,7 +143,7 @@ def test_an_announcement_is_a_cloud_event(connection: Connection) -> None:
     """The record is keyed by the user id and holds a valid CloudEvent with the unlock's id and event time."""
     log = interactions([(2, 1, 0, 5, 0, 0)])
     (effects,) = apply(connection, [log])
-    (record,) = effects.outbox
+    (record,) = effects.announced
     assert (record.topic, record.key, record.learner_key) == ("achievements", b"u-2", 2)
     assert dict(record.headers) == {"content-type": CONTENT_TYPE.encode()}
     event = msgspec.json.decode(record.value or b"", type=AchievementUnlocked)
@@ -165,7 +165,7 @@ def test_a_rebuild_gives_the_same_ids(connection: Connection) -> None:
     after = connection.execute("SELECT * FROM achievement_unlock ORDER BY 1, 2, 3, 7").fetchall()
     assert [(*row[:5], row[6]) for row in after] == [(*row[:5], row[6]) for row in before]
     assert len(before) > 5
-    assert effects.outbox == []
+    assert effects.announced == []
 
 
 def test_unchanged_rows_are_not_written(connection: Connection) -> None:
@@ -197,7 +197,7 @@ def test_each_week_has_its_own_unlock_id_and_claim(connection: Connection) -> No
         ("week-of-learning", 1, "2024-W14"),
         ("week-of-learning", 1, "2024-W15"),
     ]
-    records = [record for record in effects.outbox if record.topic == "achievements"]
+    records = [record for record in effects.announced if record.topic == "achievements"]
     events = [msgspec.json.decode(record.value or b"", type=AchievementUnlocked) for record in records]
     told = {event.data.period: event.id for event in events if event.data.achievement_id == "week-of-learning"}
     assert told.keys() == {"2024-W14", "2024-W15"}

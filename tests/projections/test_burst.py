@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import psycopg
@@ -133,6 +134,88 @@ def test_a_copy_stands_in_its_place(writer: WriterConnection) -> None:
         assert seen.fetchall() == [(0, 0.0), (5, 2.5), (6, 3.0)]
     copy_in(writer, "COPY thing FROM STDIN", b"7\t0\n")
     assert writer.execute("SELECT count(*) FROM thing").fetchall() == [(4,)]
+
+
+def leave(connection: WriterConnection, first: int, told: list[int]) -> None:
+    """A burst that writes one row and whose commit is left under way; ``told`` gets its key when it is committed."""
+    with connection.burst(lambda: told.append(first)):
+        connection.execute(WRITE, {"keys": np.array([first]), "values": np.zeros(1)})
+
+
+@contextmanager
+def held_back(url: str) -> Iterator[psycopg.Connection]:
+    """While this lasts, nobody's writes to the table come to an end."""
+    with psycopg.connect(url) as other:
+        other.execute("LOCK TABLE thing IN EXCLUSIVE MODE")
+        yield other
+
+
+def test_a_commit_may_be_left_under_way(writer: WriterConnection, module_database_url: str) -> None:
+    """The block ends while the database still writes; the answer comes with the next burst, or is waited for."""
+    told: list[int] = []
+    with held_back(module_database_url):
+        leave(writer, 1, told)
+        writer.settle(until=lambda: True)
+        assert told == []
+    with writer.burst(lambda: told.append(2)):
+        seen = writer.execute(READ).fetchall()
+        assert (seen, told) == ([(1, 0.0)], [1])
+        writer.execute(WRITE, {"keys": np.array([2]), "values": np.zeros(1)})
+    assert told == [1]
+    writer.settle()
+    writer.settle()
+    assert told == [1, 2]
+
+
+def test_whatever_is_asked_comes_behind_what_is_under_way(writer: WriterConnection) -> None:
+    """An ordinary statement, a cursor and a COPY outside of bursts see what was left."""
+    told: list[int] = []
+    leave(writer, 1, told)
+    assert writer.execute(READ).fetchall() == [(1, 0.0)]
+    leave(writer, 2, told)
+    with writer.cursor() as cursor:
+        assert cursor.execute("SELECT count(*) FROM thing").fetchone() == (2,)
+    leave(writer, 3, told)
+    copy_in(writer, "COPY thing FROM STDIN", b"4\t0\n")
+    assert told == [1, 2, 3]
+    assert len(writer.execute(READ).fetchall()) == 4
+
+
+@pytest.mark.parametrize("then", ["settle", "burst"])
+def test_what_was_left_and_failed_shows_next(writer: WriterConnection, module_database_url: str, then: str) -> None:
+    """Its error, as the same class as ever; what was begun behind it is undone with it, and nobody is told."""
+    told: list[int] = []
+    leave(writer, 1, told)
+    leave(writer, 1, told)  # the same key
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        writer.settle() if then == "settle" else leave_and_read(writer, told)
+    assert writer.closed
+    assert told == [1]
+    with connect_writer(module_database_url, "test-burst") as another:
+        assert another.execute(READ).fetchall() == [(1, 0.0)]
+
+
+def leave_and_read(connection: WriterConnection, told: list[int]) -> None:
+    """A further burst, which asks for something."""
+    with connection.burst(lambda: told.append(2)):
+        connection.execute(WRITE, {"keys": np.array([2]), "values": np.zeros(1)})
+        connection.execute(READ).fetchall()
+
+
+def test_a_burst_that_gives_up_leaves_what_was_before_it(writer: WriterConnection) -> None:
+    """An exception of the block rolls back its own transaction only."""
+    told: list[int] = []
+
+    def give_up() -> None:
+        with writer.burst(lambda: told.append(2)):
+            writer.execute(WRITE, {"keys": np.array([2]), "values": np.zeros(1)})
+            raise KeyError
+
+    leave(writer, 1, told)
+    with pytest.raises(KeyError):
+        give_up()
+    assert told == [1]
+    assert writer.execute(READ).fetchall() == [(1, 0.0)]
 
 
 @given(

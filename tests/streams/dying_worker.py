@@ -13,9 +13,9 @@ from typing import Any
 
 def in_the_transaction() -> None:
     """Behind the insert of the unlock, before the commit."""
-    from projections import achievements
+    from projections import achievement_unlocks
 
-    write = achievements._unlock
+    write = achievement_unlocks.put
 
     def killed(connection: Any, unlocks: Any, *rest: Any) -> None:
         write(connection, unlocks, *rest)
@@ -23,7 +23,7 @@ def in_the_transaction() -> None:
             connection.execute("SELECT count(*) FROM achievement_unlock").fetchone()  # the insert has been carried out
             die()
 
-    achievements._unlock = killed
+    achievement_unlocks.put = killed
 
 
 def before_the_announcement() -> None:
