@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +42,7 @@ def period_of(repeat: Repeat, local_day: int) -> int:
     return int(first_days(repeat, np.array([local_day], np.int64))[0])
 
 
+@lru_cache(maxsize=4_096)
 def period_name(repeat: Repeat, first_day: int) -> str:
     """A period as ISO 8601 writes it: `2024-05-01`, `2024-W18` or `2024-05`; empty for what does not repeat."""
     if repeat is Repeat.NEVER:

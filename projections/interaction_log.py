@@ -11,15 +11,13 @@ from collections.abc import Iterator
 from typing import Any, LiteralString
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.columns import Int64, Interactions
+from projections.stores.binary_copy import RowFormat
 from projections.stores.burst import copy_in
 from projections.stores.postgres import Connection
 
 _POSTGRES_EPOCH_MS = 946_684_800_000
-_COPY_HEADER = b"PGCOPY\n\xff\r\n\0" + b"\0" * 8
-_COPY_TRAILER = b"\xff\xff"
 
 # (table column, Interactions column, wire type)
 _FIELDS: tuple[tuple[str, str, str], ...] = (
@@ -88,47 +86,21 @@ END = 2**63 - 1
 FORGET: tuple[LiteralString, ...] = ("DELETE FROM interaction_log WHERE learner_key = %(learner_key)s::bigint",)
 
 
-def _wire_dtype() -> np.dtype[Any]:
-    names: list[tuple[str, str]] = [("field_count", ">i2")]
-    for column, _, wire in _FIELDS:
-        names += [(f"{column}_length", ">i4"), (column, wire)]
-    return np.dtype(names)
-
-
-_WIRE = _wire_dtype()
-
-
-def _empty_row() -> bytes:
-    row = np.zeros(1, _WIRE)
-    row["field_count"] = len(_FIELDS)
-    for column, _, wire in _FIELDS:
-        row[f"{column}_length"] = np.dtype(wire).itemsize
-    return row.tobytes()
-
-
-_EMPTY_ROW = _empty_row()
+_ROWS = RowFormat([(column, wire) for column, _, wire in _FIELDS])
 
 
 def encode(batch: Interactions, applied_seq: int) -> bytes:
-    """The batch in Postgres' binary COPY format; all fields are of fixed width, so this is one structured array."""
-    rows = np.frombuffer(bytearray(_EMPTY_ROW * len(batch)), _WIRE)
-    for column, source, _ in _FIELDS:
-        if source and source != "at_ms":
-            rows[column] = getattr(batch, source)
-    rows["occurred_at"] = (batch.at_ms - _POSTGRES_EPOCH_MS) * 1000
-    rows["applied_seq"] = applied_seq
-    rows["ordinal"] = np.arange(len(batch))
-    return _COPY_HEADER + rows.tobytes() + _COPY_TRAILER
+    """The batch in Postgres' binary COPY format."""
+    columns: dict[str, Any] = {column: getattr(batch, source) for column, source, _ in _FIELDS if source}
+    columns["occurred_at"] = (batch.at_ms - _POSTGRES_EPOCH_MS) * 1000
+    own = {"applied_seq": applied_seq, "ordinal": np.arange(len(batch))}
+    return _ROWS.encode(len(batch), {**columns, **own})
 
 
 def decode(data: bytes) -> Interactions:
     """The inverse of ``encode``."""
-    body = data[len(_COPY_HEADER) :]
-    rows: NDArray[Any] = np.frombuffer(body[: len(body) // _WIRE.itemsize * _WIRE.itemsize], _WIRE)
-    values: dict[str, Any] = {}
-    for column, source, wire in _FIELDS:
-        if source:
-            values[source] = rows[column].astype(np.dtype(wire).newbyteorder("="))
+    columns = _ROWS.decode(data)
+    values: dict[str, Any] = {source: columns[column] for column, source, _ in _FIELDS if source}
     values["at_ms"] = values["at_ms"] // 1000 + _POSTGRES_EPOCH_MS
     return Interactions(**values)
 
