@@ -125,8 +125,9 @@ def unlocked(rows: Int64, held: Int64, first_row: Int64) -> tuple[Int64, tuple[I
         first_row: (g,) the first row of each owner.
     """
     owner, tier = np.nonzero((rows != NEVER) & (np.arange(rows.shape[1]) >= held[:, None]))
+    row = rows[owner, tier]
     # A tier that was reached before without being unlocked (its threshold was lowered) comes with the next event.
-    newly_held = owner, tier, np.maximum(rows[owner, tier], first_row[owner])
+    newly_held = owner, tier, np.where(row == BEFORE, first_row[owner], row)
     return np.maximum(held, (rows != NEVER).sum(axis=1)), newly_held
 
 

@@ -144,3 +144,16 @@ def test_a_late_requirement_unlocks_earlier_weeks() -> None:
         (1, int(start.at_ms[0]), "2024-W15"),
     ]
     assert unlocks == fold([Interactions.concatenate([views, start])], some)[0]
+
+
+def test_a_requirement_unlocks_before_the_period_goes_on() -> None:
+    """What a week had reached unlocks with the requirement, even if the same batch then has more of that week."""
+    some = compiled(
+        rule("started", "count", [1], when={"types": ["START"]}),
+        rule("week-run", "streak", [2, 3], repeat="weekly", requires=["started"]),
+    )
+    views = interactions([(1, 1, 0, day * 1440 + 600, 0, 0) for day in (1, 2)])
+    more = interactions([(1, 1, 1, 40 * 1440, 0, 0), (1, 1, 0, 2 * 1440 + 600, 0, 0)])
+    unlocks, _ = fold([views, more], some)
+    assert [one[2:4] for one in unlocks] == [(1, int(more.at_ms[0]))]
+    assert unlocks == fold([Interactions.concatenate([views, more])], some)[0]
