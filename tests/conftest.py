@@ -33,13 +33,19 @@ SERVER_FIXTURES = {"stack", "kafka", "database_url", "module_database_url", "red
 # Files that take longest, longest first: processes that share the suite out by file should not end with one of them.
 SLOW_FILES = (
     "tests/bench/test_benches.py",
-    "tests/stack/test_local_stack.py",
-    "tests/bench/test_quality.py",
     "tests/streams/test_worker.py",
-    "tests/recommender/test_engine.py",
+    "tests/stack/test_local_stack.py",
+    "tests/api/test_contract.py",
     "tests/stack/test_run.py",
-    "tests/laws/test_poll_grouping.py",
+    "tests/streams/test_learner_processes.py",
     "tests/laws/test_fold_laws.py",
+    "tests/jobs/test_jobs_command.py",
+    "tests/recommender/test_engine.py",
+    "tests/schemas/test_json_schema.py",
+    "tests/models/test_achievements.py",
+    "tests/stack/test_users.py",
+    "tests/models/learner/test_learner_fold.py",
+    "tests/bench/test_quality.py",
 )
 
 
