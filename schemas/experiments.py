@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal, get_args
 import msgspec
 from msgspec import Meta, Struct
 
-from schemas.fields import Label
+from schemas.fields import NO_NUL, Label
 
 Verdict = Literal["ready", "collecting", "ratio mismatch"]
 VERDICTS: Final = get_args(Verdict)
@@ -70,7 +70,7 @@ class Experiment(Struct, frozen=True, kw_only=True, rename="camel", forbid_unkno
         Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,63}$")],
         Meta(description="Id, also the seed unless one is given.", examples=["more-collaborative"]),
     ]
-    hypothesis: Annotated[str, Meta(max_length=500, description="What is expected, and why.")]
+    hypothesis: Annotated[str, Meta(max_length=500, description="What is expected, and why.", extra_json_schema=NO_NUL)]
     variations: Annotated[
         Annotated[tuple[Variation, ...], Meta(min_length=2, max_length=10)],
         Meta(description="The first is the control."),

@@ -17,7 +17,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta, Struct
 
-from schemas.fields import Identifier, Line
+from schemas.fields import NO_NUL, Identifier, Line
 
 CONTENT_TYPE = "application/cloudevents+json; charset=UTF-8"
 SOURCE = "/personalize/worker"
@@ -79,14 +79,17 @@ class ChangedRecommendations(Struct, frozen=True, kw_only=True, rename="camel", 
     generated_at: Annotated[Moment, Meta(description="When the list was made.", examples=["2024-05-01T12:34:56Z"])]
 
 
+_Word = Annotated[str, Meta(min_length=1, extra_json_schema=NO_NUL)]
+
+
 class _Envelope(Struct, frozen=True, kw_only=True, gc=False):
     """The CloudEvents attributes that all announcements share."""
 
-    id: Annotated[str, Meta(min_length=1, description="Stable id: equal for a repeated announcement.")]
-    subject: Annotated[str, Meta(min_length=1, description="What the announcement is about, within its source.")]
+    id: Annotated[_Word, Meta(description="Stable id: equal for a repeated announcement.")]
+    subject: Annotated[_Word, Meta(description="What the announcement is about, within its source.")]
     time: Annotated[Moment, Meta(description="Event time of the fact.", examples=["2024-05-01T12:34:56Z"])]
     partitionkey: Annotated[Identifier, Meta(description="The record key: the learner's userId.", examples=["u-17"])]
-    source: Annotated[str, Meta(min_length=1, description="Who announces it.")] = SOURCE
+    source: Annotated[_Word, Meta(description="Who announces it.")] = SOURCE
     specversion: Annotated[Literal["1.0"], Meta(description="Version of CloudEvents.")] = "1.0"
     datacontenttype: Annotated[Literal["application/json"], Meta(description="Media type of `data`.")] = (
         "application/json"

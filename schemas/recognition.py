@@ -9,7 +9,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from schemas.command_fields import CommandId, IssuedAt, Request, UserId
-from schemas.fields import Identifier, SchemaVersion
+from schemas.fields import NO_NUL, Identifier, SchemaVersion
 
 
 class AchievementClaimed(Request, frozen=True, kw_only=True, tag_field="command", tag="AchievementClaimed"):
@@ -26,7 +26,7 @@ class PageRequest(Request, frozen=True, kw_only=True):
     """A learner's achievements are to stand on a public page under a name of the learner's choice."""
 
     display_name: Annotated[
-        Annotated[str, Meta(min_length=1, max_length=64)],
+        Annotated[str, Meta(min_length=1, max_length=64, extra_json_schema=NO_NUL)],
         Meta(description="The name shown on the page; nothing else tells who it is.", examples=["Ada L."]),
     ]
 
@@ -38,13 +38,17 @@ class AchievementsPageSet(Request, frozen=True, kw_only=True, tag_field="command
     user_id: UserId
     issued_at: IssuedAt
     active: Annotated[bool, Meta(description="False takes the page back.", examples=[True])]
-    display_name: Annotated[str, Meta(max_length=64, description="The name shown on it.", examples=["Ada L."])] = ""
+    display_name: Annotated[
+        str,
+        Meta(max_length=64, description="The name shown on it.", examples=["Ada L."], extra_json_schema=NO_NUL),
+    ] = ""
     page_token: Annotated[
         str,
         Meta(
             max_length=64,
             description="What the page is found by, minted by the API.",
             examples=["q0mS9cXw1sVJm3Zb2kYx7dPn5uTa8hRe"],
+            extra_json_schema=NO_NUL,
         ),
     ] = ""
     schema_version: SchemaVersion = 1

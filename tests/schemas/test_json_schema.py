@@ -93,6 +93,16 @@ def test_every_field_is_described(document):
             assert holds.get("description") or field in tag, f"{name}.{field}"
 
 
+def test_no_text_holds_nul():
+    """Every string that a producer may send is closed to U+0000, which the decoder refuses."""
+    closed = {"pattern", "enum", "format", "const"}
+    for document in WRITTEN:
+        for part in schema_of(document)["$defs"].values():
+            for field, holds in part.get("properties", {}).items():
+                for branch in holds.get("anyOf", [holds]):
+                    assert branch.get("type") != "string" or closed & branch.keys(), f"{document.name}: {field}"
+
+
 def test_numbers_have_ranges():
     """Every number that a producer may send is bounded, so that no fold has to think about absurd ones."""
     for document in WRITTEN:
