@@ -192,7 +192,7 @@ class Pace:
 def _while_ingesting(own: Servers, pace: Pace, busy: dict[str, int], port: int, paths: list[str]) -> dict[str, Any]:
     """Requests on time, while events are published and folded."""
     with traffic(own, pace.events_per_second) as writing:
-        time.sleep(min(_SETTLE_SECONDS, pace.seconds))
+        time.sleep(_SETTLE_SECONDS)  # traffic has begun, and can be stopped, by then
         usage = ProcessorTime({**busy, "traffic": writing.pid, **own.pids()})
         load_arguments = ["--port", str(port), "--connections", "32", "--rate", str(pace.requests_per_second)]
         found = _good(load(own, "load-paced", paths, pace.seconds, load_arguments))
