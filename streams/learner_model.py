@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from projections.learner_model_teacher import Taught, Teacher
 from projections.stores.postgres import TRANSIENT, Connection, connect
 from streams import recommender_metrics as metrics
-from streams.transport import BatchApp
+from streams.batch_app import BatchApp
 
 logger = logging.getLogger(__name__)
 

@@ -30,6 +30,7 @@ from projections.stores.postgres import TRANSIENT, Connection, connect
 from projections.stores.redis import Mirror
 from streams import recommender_metrics as metrics
 from streams import startup_checks
+from streams.batch_app import BatchApp, batch_app
 from streams.intake import decode_slice
 from streams.learner_model import Teaching
 from streams.metrics_server import serve_metrics
@@ -38,7 +39,7 @@ from streams.recommender_gauges import show
 from streams.recommender_settings import RecommenderSettings
 from streams.recommender_singleton import hold_alone
 from streams.traces import WaitingTraces
-from streams.transport import BatchApp, Poll, PollSchema, batch_app
+from streams.transport import Poll, PollSchema
 
 logger = logging.getLogger(__name__)
 

@@ -45,10 +45,12 @@ def check_codecs() -> None:
 
 
 def check_private_names() -> None:
-    """The overrides in ``streams.transport`` must override something."""
+    """The overrides in ``streams.transport`` and ``streams.batch_app`` must override something."""
+    app: Any = importlib.import_module("faust.app.base")
     driver: Any = importlib.import_module("faust.transport.drivers.aiokafka")
     fetcher: Any = importlib.import_module("aiokafka.consumer.consumer")
     wanted = {
+        app.App: ("_new_transport", "_crash", "on_stop"),
         driver.AIOKafkaConsumerThread: ("_create_worker_consumer", "_seek_wait", "_fetch_records", "_ensure_consumer"),
         driver.Consumer: (
             "_new_consumer_thread",

@@ -32,6 +32,7 @@ from schemas.interactions import TYPE_OF_CODE
 from schemas.lists import RecommendationType
 from schemas.topics import CATALOGUE, IMPRESSIONS, INTERACTIONS, LEARNER_COMMANDS
 from streams import metrics, startup_checks, traces
+from streams.batch_app import BatchApp, batch_app
 from streams.change_teller import ChangeTeller
 from streams.intake import decode_slice
 from streams.list_tick import ListTick
@@ -40,7 +41,7 @@ from streams.outbox_relay import OutboxRelay
 from streams.poll_store import PollStore
 from streams.process_memory import return_large_blocks, search_seldom
 from streams.settings import WorkerSettings
-from streams.transport import EXIT_CRASHED, BatchApp, Poll, PollSchema, batch_app
+from streams.transport import EXIT_CRASHED, Poll, PollSchema
 
 logger = logging.getLogger(__name__)
 

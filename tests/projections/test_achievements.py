@@ -25,7 +25,7 @@ from projections.stores.postgres import Connection, connect
 from schemas.achievement_rules import AchievementRule, Repeat, read_rules
 from schemas.notifications import CONTENT_TYPE, AchievementUnlocked
 
-EXAMPLES = settings(max_examples=40, deadline=None)
+EXAMPLES = settings(max_examples=200, deadline=None)
 TABLES = (*achievements.PROJECTION.tables, "achievement_claim")
 
 # Days that make streaks, hours that make early birds, all types; dense enough to reach the shipped tiers.

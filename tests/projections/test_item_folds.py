@@ -22,7 +22,7 @@ from projections.projection import Effects, Projection
 from projections.stores.postgres import Connection, connect
 from projections.stores.redis import Mirror, RedisAddress
 
-EXAMPLES = settings(max_examples=25, deadline=None)
+EXAMPLES = settings(max_examples=200, deadline=None)
 Logs = tuple[Interactions, list[Interactions]]
 
 

@@ -22,7 +22,7 @@ from projections.projection import Effects, Projection
 from projections.stores.postgres import Connection, connect
 
 UNIVERSE = np.arange(1, LEARNERS + 1)
-EXAMPLES = settings(max_examples=25, deadline=None)
+EXAMPLES = settings(max_examples=200, deadline=None)
 
 
 @pytest.fixture(scope="module")

@@ -160,7 +160,7 @@ _moment = st.tuples(st.integers(0, 20 * 48), st.sampled_from([None, "UTC", NEW_Y
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(moments=st.lists(_moment, min_size=1, max_size=12), data=st.data())
 def test_any_permutation_duplication_and_split_gives_the_same_streak(
     product: Product, moments: list[tuple[int, str | None]], data: st.DataObject
@@ -184,7 +184,7 @@ def _event(user: str, step: int, zone: str | None) -> dict[str, Any]:
     return event(user, f"{step}/{zone}", occurredAt=at.isoformat(), **own)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(days=st.lists(st.integers(2, 25), min_size=1, max_size=10), data=st.data())
 def test_any_permutation_and_split_spends_the_same_freezes(
     product: Product, days: list[int], data: st.DataObject

@@ -39,9 +39,9 @@ from projections import migrate
 from projections.stores.kafka import client_options
 from projections.stores.redis import Mirror, Reader
 from schemas.topics import CATALOGUE
+from streams.batch_app import batch_app
 from streams.jobs.broker import JobBroker
 from streams.settings import WorkerSettings
-from streams.transport import batch_app
 
 BASE = {"KAFKA_BOOTSTRAP_SERVERS": "k:9093", "DATABASE_URL": "postgresql://u:p@h/d"}
 USER = {"KAFKA_SASL_USERNAME": "worker", "KAFKA_SASL_PASSWORD": "a password"}
