@@ -6,6 +6,7 @@ Nothing starts unless a test asks for it; tests that ask are marked `servers` on
 from __future__ import annotations
 
 import asyncio
+import gc
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -47,6 +48,15 @@ SLOW_FILES = (
     "tests/models/learner/test_learner_fold.py",
     "tests/bench/test_quality.py",
 )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish() -> None:
+    """Clears away what tests left unclosed, with its warnings, before plugins import what they need for their reports.
+
+    A warning amid an import's parsing is a SystemError of Python 3.11, and ends a good run with an error.
+    """
+    gc.collect()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

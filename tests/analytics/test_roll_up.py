@@ -21,7 +21,7 @@ from projections.reads.analytics import users
 from projections.reads.analytics.period import Period
 from projections.stores.postgres import Connection, connect
 
-EXAMPLES = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+EXAMPLES = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 TABLES = (
     "learner_day, daily_learners, learner_day_set, learner_span_set, cell_witness, dirty_day, interaction_log,"
     " learner_session, hourly_activity, daily_activity, weekly_activity, applied_range"

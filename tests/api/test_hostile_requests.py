@@ -130,7 +130,7 @@ def target(stack: Endpoints, module_database_url: str, tmp_path_factory: pytest.
             yield Target(port, process.pid, key, (key, str(stack.redis_password)), identity)
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(60)
     assert process.returncode == 0
     written = (folder / "log").read_text()
     assert "request_failed" not in written

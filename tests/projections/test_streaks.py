@@ -184,7 +184,7 @@ def _event(user: str, step: int, zone: str | None) -> dict[str, Any]:
     return event(user, f"{step}/{zone}", occurredAt=at.isoformat(), **own)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(days=st.lists(st.integers(2, 25), min_size=1, max_size=10), data=st.data())
 def test_any_permutation_and_split_spends_the_same_freezes(
     product: Product, days: list[int], data: st.DataObject

@@ -57,7 +57,7 @@ def main() -> None:
         global asked
         result = await record(self, *args)
         folded = sum(offset for tp, offset in self.durable().items() if tp.topic == "interactions")
-        if folded == EVENTS and not asked:
+        if folded >= EVENTS and not asked:
             asked = True
             rejoin(consumers[0])
         return result

@@ -173,7 +173,7 @@ def test_what_is_read_again_in_a_rebalance_is_applied_once(engine: Any, publish:
     engine.wait_for("SELECT count(*)::int FROM interaction_log", 500)
     publish([interaction(f"u{n % 50}", n) for n in range(500, 700)])
     engine.wait_for("SELECT count(*)::int FROM interaction_log", 700)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while "sought after records were read again" not in engine.log_of():
         assert time.monotonic() < deadline, engine.log_of()
         time.sleep(0.1)

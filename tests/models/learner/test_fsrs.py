@@ -47,7 +47,7 @@ def test_equals_the_library_on_random_review_logs(log, later):
     assert retrievability(memory, [at + later])[0] == pytest.approx(expected, rel=1e-9)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(REVIEWS, min_size=1, max_size=6), st.randoms(use_true_random=False))
 def test_a_mixed_log_equals_each_thing_alone(logs, random):
     """Replaying an interleaved log of many things gives each the state that its own reviews give."""

@@ -64,7 +64,7 @@ def test_restored_snapshots_continue_bit_for_bit(before, after):
     assert learners.to_bytes() == other.to_bytes()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(LOG, LOG)
 def test_a_reader_never_changes_the_shared_state(before, after):
     """With ``learn_shared=False`` the learners move and the shared bytes stay."""
@@ -75,7 +75,7 @@ def test_a_reader_never_changes_the_shared_state(before, after):
     assert kept == shared.to_bytes()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(LOG, LOG)
 def test_learners_are_independent_under_a_published_version(before, after):
     """Against a fixed shared version the order between learners makes no difference to any of them."""
@@ -88,7 +88,7 @@ def test_learners_are_independent_under_a_published_version(before, after):
     assert mixed.to_bytes() == grouped.to_bytes()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(LOG)
 def test_predicting_changes_nothing(rows):
     """A prediction equals what the following update says, and leaves both states as they were."""
@@ -100,7 +100,7 @@ def test_predicting_changes_nothing(rows):
         assert said == update(shared, learners, u, i, skills, success=y)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(LOG, st.sets(st.integers(0, 4)))
 def test_learners_leave_and_return_unchanged(rows, evicted):
     """Evicting learners leaves the others' bytes alone, and loading them back restores theirs."""

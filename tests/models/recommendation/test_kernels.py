@@ -98,7 +98,7 @@ def test_reference_features_are_normalised() -> None:
 
 
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=60), st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_kth_largest_equals_sorting(numbers: list[int], data: st.DataObject) -> None:
     """Quickselect finds what sorting finds, ties included."""
     k = data.draw(st.integers(1, len(numbers)))
@@ -106,7 +106,7 @@ def test_kth_largest_equals_sorting(numbers: list[int], data: st.DataObject) -> 
 
 
 @given(st.lists(st.integers(1, 5), min_size=8, max_size=8))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_prune_keeps_the_heavier_half_in_order(weights: list[int]) -> None:
     """Of a full row the heavier half stays, in its old order; of equal weights the younger entries stay."""
     rows = empty_rows(1, 8, 2)
