@@ -21,6 +21,10 @@ from schemas.topics import ACHIEVEMENTS, MILESTONES
 ANNOUNCED = frozenset({ACHIEVEMENTS.name, MILESTONES.name})
 
 
+def _nothing() -> None:
+    """Nothing is left to be said."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Recorded:
     """What one poll did."""
@@ -47,7 +51,7 @@ class Recorded:
     erased: list[int] = field(default_factory=list)
     fenced: set[TopicPartition] = field(default_factory=set)
     """Partitions that another owner has claimed; their slices were dropped."""
-    conclude: Callable[[], None] = lambda: None
+    conclude: Callable[[], None] = _nothing
     """Fills in the rest of this, once the transaction is over."""
     lost: dict[TopicPartition, int] = field(default_factory=dict)
     """Partitions whose slice starts behind the cursor, with the offset to read again from."""
@@ -98,6 +102,7 @@ def tell(
     carried_out: list[tuple[Command, Learner]],
 ) -> None:
     """Fills in what the transaction did, when it is over."""
+    recorded.conclude = _nothing  # it holds this and the poll: a cycle would keep both for long
     effects.over()
     commanded = np.array([learner.key for _, learner in carried_out], np.int64)
     recorded.applied_seq = effects.applied_seq
