@@ -17,7 +17,7 @@ import numpy as np
 
 from models.columns import Int32, Int64, Mask
 from projections.stores.binary_copy import RowFormat
-from projections.stores.burst import copy_in
+from projections.stores.burst import COPY_ROWS, copy_in
 from projections.stores.postgres import Connection
 
 WEEK_MS = 7 * 86_400_000
@@ -29,8 +29,6 @@ INSERT = """
 INSERT INTO event_seen (record_week, dedupe_key) SELECT * FROM unnest(%(weeks)s, %(keys)s)
 """
 COPY_IN: LiteralString = "COPY event_seen (record_week, dedupe_key) FROM STDIN (FORMAT BINARY)"
-COPY_ROWS = 1_000
-"""From so many rows on, COPY is cheaper (1.4 us a row in Postgres, not 2.0); below, the two waits that it costs."""
 EXISTING_WEEKS = """
 SELECT (regexp_match(child.relname, '^event_seen_w(\\d+)$'))[1]::int
 FROM pg_inherits JOIN pg_class child ON child.oid = inhrelid

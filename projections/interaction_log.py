@@ -14,7 +14,7 @@ import numpy as np
 
 from models.columns import Int64, Interactions
 from projections.stores.binary_copy import RowFormat
-from projections.stores.burst import copy_in
+from projections.stores.burst import COPY_ROWS, copy_in
 from projections.stores.postgres import Connection
 
 _POSTGRES_EPOCH_MS = 946_684_800_000
@@ -62,8 +62,6 @@ FROM unnest(%(occurred_at)s, %(ordinal)s, %(learner_key)s, %(item_key)s, %(dedup
           expected_seconds, completion_rate, rating, clicks, scroll_depth, score, sentiment, content_type_key,
           interaction_type, local_hour, success)
 """
-COPY_ROWS = 1_000
-"""From so many rows on, COPY is cheaper (1.3 us a row in Postgres, not 3.7); below, the two waits that it costs."""
 COPY_OUT: LiteralString = """
 COPY (SELECT occurred_at, applied_seq, ordinal, learner_key, item_key, dedupe_key, local_day, consent,
     time_spent_seconds, expected_seconds, completion_rate, rating, clicks, scroll_depth, score, sentiment,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,10 +19,6 @@ from schemas.commands import Command
 from schemas.topics import ACHIEVEMENTS, MILESTONES
 
 ANNOUNCED = frozenset({ACHIEVEMENTS.name, MILESTONES.name})
-
-
-def _nothing() -> None:
-    """Nothing is left to be said."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,8 +47,6 @@ class Recorded:
     erased: list[int] = field(default_factory=list)
     fenced: set[TopicPartition] = field(default_factory=set)
     """Partitions that another owner has claimed; their slices were dropped."""
-    conclude: Callable[[], None] = _nothing
-    """Fills in the rest of this, once the transaction is over."""
     lost: dict[TopicPartition, int] = field(default_factory=dict)
     """Partitions whose slice starts behind the cursor, with the offset to read again from."""
 
@@ -102,7 +96,6 @@ def tell(
     carried_out: list[tuple[Command, Learner]],
 ) -> None:
     """Fills in what the transaction did, when it is over."""
-    recorded.conclude = _nothing  # it holds this and the poll: a cycle would keep both for long
     effects.over()
     commanded = np.array([learner.key for _, learner in carried_out], np.int64)
     recorded.applied_seq = effects.applied_seq

@@ -49,6 +49,8 @@ class _UnderWay(NamedTuple):
     connection: WriterConnection
     moves: list[Move]
     recorded: Recorded
+    conclude: Callable[[], None]
+    """Completes what it recorded."""
     told: Callable[[Recorded], None]
 
 
@@ -126,18 +128,13 @@ class Recorder:
         left = self._under_way
         if left is None or not left.connection.closed:
             return
-        self.identities.clear()
-        actual = offsets.read(self.connection(), [move.partition for move in left.moves], self._group)
-        self._under_way = None
         outcome = Recorded()
+        self._take_over([move.partition for move in left.moves], outcome)
+        self._under_way = None
         for move in left.moves:
-            found = actual.get(move.partition)
-            if found is None or found.epoch != move.epoch:
-                outcome.fenced.add(move.partition)
-                self.cursors.pop(move.partition, None)
-            elif found.next_offset < move.end:  # so it was rolled back, and is to be read again
-                outcome.lost[move.partition] = found.next_offset
-                self.cursors[move.partition] = found
+            cursor = self.cursors.get(move.partition)
+            if cursor is not None and cursor.next_offset < move.end:  # so it was rolled back, and is to be read again
+                outcome.lost[move.partition] = cursor.next_offset
         left.told(outcome)
 
     # -- ownership -------------------------------------------------------------------------------------------------
@@ -235,13 +232,17 @@ class Recorder:
         return ready
 
     def _resolve(self, refused: set[TopicPartition], recorded: Recorded) -> None:
-        """Tells a lost answer of our own commit (same epoch: take the row) from another owner (its epoch)."""
+        """Tells a lost answer of our own commit from another owner."""
         self._look_up()
+        self._take_over(refused, recorded)
+
+    def _take_over(self, partitions: Collection[TopicPartition], recorded: Recorded) -> None:
+        """Takes the stored offsets where they have our epoch; partitions that have another are somebody else's."""
         self.identities.clear()
-        actual = offsets.read(self.connection(), refused, self._group)
-        for partition in refused:
-            found = actual.get(partition)
-            if found is not None and found.epoch == self.cursors[partition].epoch:
+        actual = offsets.read(self.connection(), partitions, self._group)
+        for partition in partitions:
+            found, held = actual.get(partition), self.cursors.get(partition)
+            if found is not None and held is not None and found.epoch == held.epoch:
                 self.cursors[partition] = found
             else:
                 recorded.fenced.add(partition)
@@ -269,11 +270,11 @@ class Recorder:
         poll = Poll(slices, drafted, servings, orders, learners, self._moves(slices, drafted))
         # The database answers and writes while the next read model is computed.
         with connection.burst(None if told is None else self._committed):
-            self._transactions.apply(connection, poll, batch, recorded)
+            conclude = self._transactions.apply(connection, poll, batch, recorded)
         if told is not None:
-            self._under_way = _UnderWay(connection, poll.moves, recorded, told)
+            self._under_way = _UnderWay(connection, poll.moves, recorded, conclude, told)
         else:
-            recorded.conclude()
+            conclude()
         for move in poll.moves:
             self.cursors[move.partition] = Cursor(move.end, move.epoch)
         self._limit.add(delivered, dead)
@@ -282,7 +283,7 @@ class Recorder:
         """The answer to the commit that was left under way."""
         left, self._under_way = self._under_way, None
         assert left is not None
-        left.recorded.conclude()
+        left.conclude()
         left.told(left.recorded)
 
     def _warm_up(self, batch: Interactions, drafted: Draft) -> None:

@@ -93,8 +93,10 @@ class Transaction:
     weeks_back: int
     """How many weeks of seen events are searched."""
 
-    def apply(self, connection: WriterConnection, poll: Poll, batch: Interactions, recorded: Recorded) -> None:
-        """Does all of it; ``recorded`` is told when the transaction is over, with its ``conclude``.
+    def apply(
+        self, connection: WriterConnection, poll: Poll, batch: Interactions, recorded: Recorded
+    ) -> Callable[[], None]:
+        """Does all of it; what is returned completes ``recorded``, and is to be called when the transaction is over.
 
         Raises:
             NotMoved: some of the partitions are not where they were thought to be; nothing may be kept.
@@ -137,7 +139,7 @@ class Transaction:
         outbox.put(connection, effects.outbox)
         recorded.erased = self._erase(connection, carried_out)
         recorded.duplicates = len(fresh) - int(fresh.sum())
-        recorded.conclude = lambda: tell(recorded, slices, drafted, batch, effects, carried_out)
+        return lambda: tell(recorded, slices, drafted, batch, effects, carried_out)
 
     def _user_ids(self, connection: Connection, poll: Poll) -> dict[int, str]:
         users = poll.drafted.users.values

@@ -34,6 +34,9 @@ from projections.stores.postgres import Connection, array_oid, connect_as, encod
 MOST_PREPARED: Final = 400
 """Statements kept on the server; reached only when parameters change their types all the time."""
 
+COPY_ROWS: Final = 1_000
+"""From so many rows on, COPY is cheaper than an INSERT from arrays (1.3 µs of Postgres a row of the log, not 3.7; 1.4 a
+seen id, not 2.0); below, the two waits that it costs."""
 LOOK_UP_MS: Final = 2
 """How often `settle` looks whether it is still wanted."""
 
@@ -352,4 +355,4 @@ def _error(result: pq.abc.PGresult) -> psycopg.Error:
     return kind(message)
 
 
-__all__ = ["Answer", "WriterConnection", "connect_writer", "copy_in"]
+__all__ = ["COPY_ROWS", "Answer", "WriterConnection", "connect_writer", "copy_in"]
