@@ -21,6 +21,7 @@ import msgspec
 from api.kept_lists import KeptLists
 from api.metrics import Metrics
 from api.remembered import Remembered
+from api.waiting import Waiting
 from projections.reads.freshness import Seen
 from projections.stores.redis import Reader, Versioned
 from projections.stores.redis_changes import PROFILE, RECOMMENDATIONS, Change, Changes, ChangesAwayError
@@ -60,6 +61,7 @@ class Caches:
         metrics: where hits are counted.
         now_ms: Unix milliseconds.
         lists: is told of what ends lists, and while nobody listens.
+        waiting: is told that something changed, and while nobody listens.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Caches:
         metrics: Metrics,
         now_ms: Callable[[], int],
         lists: KeptLists,
+        waiting: Waiting,
     ) -> None:
         self._changes = changes
         self._redis = redis
@@ -77,6 +80,7 @@ class Caches:
         self._now_ms = now_ms
         self._reads = metrics.cache_reads
         self._lists = lists
+        self._waiting = waiting
         self._kept: OrderedDict[str, Kept] = OrderedDict()
         self._bytes = 0
         self._keys: Remembered[int] = Remembered(LEARNERS_REMEMBERED)
@@ -198,19 +202,23 @@ class Caches:
                 at = await changes.newest()
                 # What happened while nobody listened is not known: everything kept so far is too old.
                 self._all_changed_ms = self._now_ms()
-                self._heard = True
-                self._lists.hear(heard=True)
+                self._hearing(heard=True)
                 while True:
                     for change in await changes.after(at):
                         at = change.entry_id
                         self._hear(change)
                         await asyncio.sleep(0)  # an entry may name a thousand learners, and many may wait
             except ChangesAwayError:
-                self._heard = False
-                self._lists.hear(heard=False)
+                self._hearing(heard=False)
                 await asyncio.sleep(RECONNECT_SECONDS)
 
+    def _hearing(self, *, heard: bool) -> None:
+        self._heard = heard
+        self._lists.hear(heard=heard)
+        self._waiting.hear(heard=heard)
+
     def _hear(self, change: Change) -> None:
+        self._waiting.told()
         if change.kind in {PROFILE, RECOMMENDATIONS}:
             self._lists.forget(change.learners)
         if change.kind == PROFILE:

@@ -1,8 +1,9 @@
 """Has the write that this reader knows of arrived?  Bounded waiting until the read models have passed a position.
 
-While somebody waits, one background task asks Postgres every few milliseconds for all of them together; when nobody
-waits, nothing is asked.  Waiting never fails a read: it ends with the answer, with the deadline, or at once when too
-many wait already, and the read then says that it is stale.  Who did not ask to wait does not wait for Postgres either.
+While somebody waits, one background task asks Postgres for all of them together: when the stream of changes tells of a
+transaction, and every few milliseconds while that is not heard.  When nobody waits, nothing is asked.  Waiting never
+fails a read: it ends with the answer, with the deadline, or at once when too many wait already, and the read then says
+that it is stale.  Who did not ask to wait does not wait for Postgres either.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from api.tokens import Positions, TopicPartition
 from projections.reads.recommendations import ListKey
 
 POLL_SECONDS = 0.004
+TOLD_SECONDS = 0.02
+"""How long a look waits for news; not every transaction has any."""
 MOST_WAITERS = 500
 
 Offsets = Mapping[TopicPartition, int]
@@ -57,6 +60,8 @@ class Waiting:
         self._most_waiters = most_waiters
         self._waiters: set[_Waiter] = set()
         self._task: asyncio.Task[None] | None = None
+        self._heard = False
+        self._news = asyncio.Event()
         self.refused = 0
         """Readers that were not let in, ever."""
 
@@ -81,6 +86,14 @@ class Waiting:
         """Waits until a list reflects a transaction; the seconds left, or None if it does not."""
         return await self._wait(lambda done: _Waiter(done, patient, wanted=wanted, applied_seq=applied_seq), seconds)
 
+    def hear(self, *, heard: bool) -> None:
+        """Notes whether `told` is called for transactions from now on."""
+        self._heard = heard
+
+    def told(self) -> None:
+        """Notes that a transaction or lists were written."""
+        self._news.set()
+
     async def close(self) -> None:
         """Lets everybody go."""
         if self._task is not None:
@@ -98,6 +111,7 @@ class Waiting:
         waiter = make(loop.create_future())
         began = loop.time()
         self._waiters.add(waiter)
+        self._news.set()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._poll())
         try:
@@ -121,6 +135,11 @@ class Waiting:
                     if not waiter.patient:
                         _release(waiter, arrived=False)
             await asyncio.sleep(POLL_SECONDS)
+            if self._heard:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(TOLD_SECONDS):
+                        await self._news.wait()
+            self._news.clear()
 
     async def _look(self, waiters: list[_Waiter]) -> None:
         if any(waiter.positions for waiter in waiters):

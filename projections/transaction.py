@@ -107,6 +107,8 @@ class Transaction:
         sequence = connection.execute(NEXT_SEQ)
         seen = deduplication.Question(connection, drafted.dedupe_keys, drafted.record_ms, self.weeks_back)
         reserved = commands.reserve(connection, poll.orders, poll.learners)
+        # The database looks for these while the next questions are made.
+        connection.push()
         # What commands and content change is asked for after them.
         asked = None if poll.orders or poll.changes_content else self._ask(connection, batch, poll.servings)
         if refused := unmoved():
@@ -147,19 +149,23 @@ class Transaction:
         found.update((learner.key, order.user_id) for order, learner in zip(poll.orders, poll.learners, strict=True))
         return found
 
-    def _ask(self, connection: Connection, batch: Interactions, servings: Sequence[impressions.Serving]) -> _Asked:
-        return _Asked(
-            folds=self._ask_folds(connection, batch),
-            holders=streaks.ask(connection, batch),
-            shown=impressions.ask(connection, servings, self.weeks_back),
-        )
+    def _ask(
+        self, connection: WriterConnection, batch: Interactions, servings: Sequence[impressions.Serving]
+    ) -> _Asked:
+        """All questions, in the order in which their answers are waited for."""
+        holders = streaks.ask(connection, batch)
+        shown = impressions.ask(connection, servings, self.weeks_back)
+        connection.mark()
+        return _Asked(holders=holders, shown=shown, folds=self._ask_folds(connection, batch))
 
-    def _ask_folds(self, connection: Connection, batch: Interactions) -> dict[str, object]:
-        return {
-            projection.name: projection.ask(connection, batch)
-            for projection in self.projections
-            if projection.ask is not None
-        }
+    def _ask_folds(self, connection: WriterConnection, batch: Interactions) -> dict[str, object]:
+        asked = {}
+        for projection in self.projections:
+            if projection.ask is not None:
+                asked[projection.name] = projection.ask(connection, batch)
+                # The first read model is folded while the database still looks for the others.
+                connection.mark()
+        return asked
 
     def _write(self, connection: Connection, batch: Interactions, effects: Effects) -> None:
         """Every read model; rows that workers share come last, to hold their locks shortest."""

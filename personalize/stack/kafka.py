@@ -31,6 +31,7 @@ JVM_FLAGS: Final = (
     "-Xms128m",
     "-Xmx384m",
     "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
     "-XX:-UsePerfData",
     "-XX:+ExitOnOutOfMemoryError",
     "-Djava.awt.headless=true",

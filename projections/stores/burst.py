@@ -207,14 +207,17 @@ class WriterConnection(psycopg.Connection[tuple[Any, ...]]):
     def wait_for(self, number: int) -> None:
         """Reads the next answer, after telling the server to send what is ready up to this statement."""
         if number >= self._asked_for:
-            self.pgconn.send_flush_request()
-            self._asked_for = self._sent
+            self.mark()
         self._take()
+
+    def mark(self) -> None:
+        """Has what is queued so far answered as soon as it is done, and not with what will be queued behind it."""
+        self.pgconn.send_flush_request()
+        self._asked_for = self._sent
 
     def push(self) -> None:
         """Has the server begin with what is queued, without waiting for it."""
-        self.pgconn.send_flush_request()
-        self._asked_for = self._sent
+        self.mark()
         self.pgconn.flush()
 
     def _begin(self) -> None:

@@ -18,6 +18,7 @@ from api.caches import Caches, not_modified
 from api.impressions import Shown
 from api.kept_lists import KeptList, KeptLists
 from api.metrics import Metrics
+from api.waiting import Waiting
 from projections.reads import ready_list, recommendations
 from projections.reads.freshness import Seen
 from projections.stores.redis_changes import ACHIEVEMENT, PROFILE, RECOMMENDATIONS, Change, ChangesAwayError
@@ -52,8 +53,10 @@ class World:
 
     def __init__(self) -> None:
         self.heard, self.now, self.asked = Heard(), 1_000_000, 0
+        self.looked = 0
         self.metrics = Metrics()
         self.lists = KeptLists(lambda: self.now / 1000)
+        self.waiting = Waiting(self.offsets, self.reached, OSError)
         self.caches = Caches(
             self.heard,  # type: ignore[arg-type]
             None,
@@ -61,7 +64,15 @@ class World:
             self.metrics,
             lambda: self.now,
             self.lists,
+            self.waiting,
         )
+
+    async def offsets(self) -> dict[tuple[str, int], int]:
+        self.looked += 1
+        return {}
+
+    async def reached(self, _lists: object) -> dict[tuple[int, str], int]:
+        return {}
 
     async def key(self, user_id: str) -> int:
         return len(user_id)

@@ -69,6 +69,31 @@ def test_a_reader_is_released_when_the_worker_gets_there() -> None:
     run(scenario)
 
 
+def test_news_save_questions_and_not_time() -> None:
+    """Who hears of transactions asks when one is told, and seldom besides: not every one is told of."""
+
+    async def scenario(worker: Worker, waiting: Waiting) -> None:
+        async def asked(seconds: float) -> int:
+            reader = asyncio.create_task(waiting.for_positions({PARTITION: 12}, seconds, patient=True))
+            before = worker.asked
+            assert await reader is None
+            return worker.asked - before
+
+        blind = await asked(0.5)
+        waiting.hear(heard=True)
+        assert 2 < await asked(0.5) < blind / 2
+        reader = asyncio.create_task(waiting.for_positions({PARTITION: 12}, 30, patient=True))
+        await asyncio.sleep(0.05)
+        worker.offsets[PARTITION] = 12
+        waiting.told()
+        assert await reader is not None
+        assert await waiting.for_positions({PARTITION: 12}, 0, patient=True) is not None
+        worker.offsets[PARTITION] = 13
+        assert await waiting.for_positions({PARTITION: 13}, 30, patient=True) is not None
+
+    run(scenario)
+
+
 def test_the_deadline_ends_the_wait() -> None:
     """A position that is not passed in time gives None."""
 

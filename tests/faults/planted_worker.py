@@ -13,19 +13,21 @@ from typing import Any
 def no_compare_and_swap() -> None:
     """Offsets are moved whatever they are: a process that lost its partitions writes on.
 
-    Early transactions wait before they begin, so that a worker that is stopped has a poll in hand most likely.
+    Each transaction waits before it begins, so that a worker that is stopped has a poll in hand most likely; no more
+    once it was stopped, which a wait that took far too long tells.
     """
     from projections import offsets
     from projections.recorder import Recorder
 
     transaction = Recorder._transaction
-    left = 30
+    was_stopped = False
 
     def late(self: Any, *args: Any, **kwargs: Any) -> Any:
-        nonlocal left
-        if left:
-            left -= 1
-            time.sleep(1.0)
+        nonlocal was_stopped
+        if not was_stopped:
+            began = time.monotonic()
+            time.sleep(0.5)
+            was_stopped = time.monotonic() - began > 4.0
         return transaction(self, *args, **kwargs)
 
     Recorder._transaction = late
@@ -55,7 +57,7 @@ def commit_before_write() -> None:
         with psycopg.connect(_url(), autocommit=True) as early:
             register_arrays(early)
             refused = swap(early, moves, projection)()
-        time.sleep(0.05)
+        time.sleep(0.4)
         return lambda: refused
 
     offsets.swap = committed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -55,6 +56,22 @@ def test_answers_come_in_the_order_of_the_statements(writer: WriterConnection) -
         assert before.fetchone() is None
         assert said.fetchall() == [("ä", -7, None, ["a", None], "100%")]
     assert writer.execute(READ).fetchall() == [(0, 0.0), (1, 0.5), (2, 1.0)]
+
+
+def test_a_mark_has_an_answer_come_before_what_is_queued_behind_it(writer: WriterConnection) -> None:
+    """What is marked need not wait for the slow statement that comes next; without the mark it does."""
+    waited = {}
+    for marked in (True, False):
+        with writer.burst():
+            first = writer.execute("SELECT 1")
+            if marked:
+                writer.mark()
+            writer.execute("SELECT pg_sleep(1)")
+            began = time.monotonic()
+            assert first.fetchone() is not None
+            waited[marked] = time.monotonic() - began
+    assert waited[True] < 0.8
+    assert waited[False] > 0.9
 
 
 def test_a_statement_is_prepared_once(writer: WriterConnection) -> None:

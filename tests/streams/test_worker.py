@@ -170,12 +170,16 @@ def test_what_is_read_again_in_a_rebalance_is_applied_once(engine: Any, publish:
     """A rebalance overtakes another, and records are fetched from Kafka's own offset before the seek to ours."""
     publish([interaction(f"u{n % 50}", n) for n in range(500)])
     engine.start("worker-0", [str(REBALANCED)])
-    engine.wait_for("SELECT count(*)::int FROM interaction_log", 500)
+    _await_line(engine, "sought for the first time")
     publish([interaction(f"u{n % 50}", n) for n in range(500, 700)])
+    _await_line(engine, "sought after records were read again")
     engine.wait_for("SELECT count(*)::int FROM interaction_log", 700)
-    deadline = time.monotonic() + 90
-    while "sought after records were read again" not in engine.log_of():
-        assert time.monotonic() < deadline, engine.log_of()
-        time.sleep(0.1)
     books = "SELECT sum(delivered)::int, sum(end_offset - first_offset)::int, sum(duplicates)::int FROM applied_range"
     assert engine.ask(books + " WHERE topic = 'interactions'") == [(700, 700, 0)]
+
+
+def _await_line(engine: Any, line: str) -> None:
+    deadline = time.monotonic() + 90
+    while line not in engine.log_of():
+        assert time.monotonic() < deadline, engine.log_of()
+        time.sleep(0.1)

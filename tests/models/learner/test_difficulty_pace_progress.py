@@ -104,7 +104,8 @@ def test_fit_is_one_at_the_target_and_zero_at_the_ends():
     assert stepped(0.0, 3.0) == 0.5
 
 
-@settings(max_examples=50, deadline=None)
+# Statistics hold for most draws, not for each that could be searched for: always the same ones.
+@settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.integers(0, 2**32 - 1), st.floats(-0.7, 0.7))
 def test_pace_is_found_from_times(seed, pace):
     """After 200 modules the pace and the spread are near those that made the times."""
