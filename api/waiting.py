@@ -91,7 +91,7 @@ class Waiting:
         self._heard = heard
 
     def told(self) -> None:
-        """Notes that a transaction or lists were written."""
+        """Has the next look happen soon: a transaction or lists were written."""
         self._news.set()
 
     async def close(self) -> None:
@@ -111,7 +111,7 @@ class Waiting:
         waiter = make(loop.create_future())
         began = loop.time()
         self._waiters.add(waiter)
-        self._news.set()
+        self.told()  # the task shall look for him at once
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._poll())
         try:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from api_kit import Fold, interaction, until
 
-from api import kept_lists
+from api import kept_lists, waiting
 from api.caches import Caches, not_modified
 from api.impressions import Shown
 from api.kept_lists import KeptList, KeptLists
@@ -53,7 +53,7 @@ class World:
 
     def __init__(self) -> None:
         self.heard, self.now, self.asked = Heard(), 1_000_000, 0
-        self.looked = 0
+        self.looked, self.passed = 0, dict[tuple[str, int], int]()
         self.metrics = Metrics()
         self.lists = KeptLists(lambda: self.now / 1000)
         self.waiting = Waiting(self.offsets, self.reached, OSError)
@@ -69,7 +69,7 @@ class World:
 
     async def offsets(self) -> dict[tuple[str, int], int]:
         self.looked += 1
-        return {}
+        return self.passed
 
     async def reached(self, _lists: object) -> dict[tuple[int, str], int]:
         return {}
@@ -139,6 +139,23 @@ def test_changes_end_it() -> None:
         again = await world.caches.shared("trending", "q", world.make, anew=False)
         assert again is not None
         assert again.body == b"5"
+
+    run(test)
+
+
+def test_waiting_readers_hear_of_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader with a token looks again when anything changed, however seldom he would look by himself."""
+    monkeypatch.setattr(waiting, "TOLD_SECONDS", 60.0)
+
+    async def test(world: World) -> None:
+        reader = asyncio.create_task(world.waiting.for_positions({("interactions", 3): 1}, 30, patient=True))
+        await asyncio.sleep(0.1)
+        looked = world.looked
+        world.passed = {("interactions", 3): 1}
+        await asyncio.sleep(0.1)
+        assert world.looked == looked
+        await world.changed(7, kind=ACHIEVEMENT)
+        assert await asyncio.wait_for(reader, 10) is not None
 
     run(test)
 
